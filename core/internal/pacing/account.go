@@ -1,0 +1,265 @@
+package pacing
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// Account paces one account. Its methods may be called by several goroutines. It holds what was submitted and not yet granted;
+// the caller bounds that.
+type Account struct {
+	grant       func([]Item)
+	concurrency int
+	spacing     int64 // of one recipient's grants
+	base        time.Time
+	wake        chan struct{} // for Run: wakeAt came nearer
+
+	mu       sync.Mutex
+	rate     *window
+	circuit  *circuit
+	queue    *queue
+	inFlight int
+	paused   bool
+	reason   string
+	changed  int64 // when it was paused or resumed
+	held     int64 // the vendor asked to wait until then
+	wakeAt   int64
+	ready    []Item // granted, not yet handed out
+	spare    []Item
+	readyAt  int64 // when the first of ready was granted
+	outAt    int64 // the same of what is being handed out
+	granting bool  // some goroutine is handing out; it will take what is added to ready
+}
+
+// NewAccount returns an account that grants. It starts nothing: limits need [Account.Run].
+func NewAccount(cfg AccountConfig) *Account {
+	a := &Account{
+		grant:       cfg.Grant,
+		concurrency: cfg.Limits.Concurrency,
+		spacing:     spacing(cfg.Limits.PerRecipientPerSecond),
+		base:        time.Now(),
+		wake:        make(chan struct{}, 1),
+		rate:        newWindow(cfg.Limits.PerSecond),
+		queue:       newQueue(),
+		wakeAt:      never,
+	}
+	if a.concurrency <= 0 {
+		a.concurrency = DefaultConcurrency
+	}
+	a.circuit = newCircuit(cfg.Breaker, a.now)
+	return a
+}
+
+// now is the account's clock: nanoseconds since it was made, never backwards.
+func (a *Account) now() int64 { return int64(time.Since(a.base)) }
+
+// Submit hands in items. Those that nothing holds back are granted before it returns, or by the goroutine that is granting
+// just now. The slice is not kept.
+func (a *Account) Submit(items []Item) {
+	a.change(func(now int64) {
+		if a.free(len(items)) {
+			for i := range items {
+				a.give(items[i], now)
+			}
+			return
+		}
+		for i := range items {
+			a.queue.add(items[i])
+		}
+	})
+}
+
+// free reports whether n items need not be queued at all.
+func (a *Account) free(n int) bool {
+	return a.rate == nil && a.spacing == 0 && a.queue.len() == 0 && a.inFlight+n <= a.concurrency &&
+		a.circuit.state == gobreaker.StateClosed && !a.paused && a.held == 0
+}
+
+// Done says how granted calls ended, each once. It frees their places and feeds the breaker. The slice is not kept.
+func (a *Account) Done(results []Result) {
+	a.change(func(now int64) {
+		a.inFlight = max(0, a.inFlight-len(results))
+		for i := range results {
+			a.circuit.done(&results[i], now)
+		}
+	})
+}
+
+// Cancel takes back an item that still waits, found by its Ref and Partition. It returns false when the item is not
+// waiting: then it has been granted, and the caller must say Done.
+func (a *Account) Cancel(item Item) (canceled bool) {
+	a.change(func(int64) { canceled = a.queue.cancel(item.Ref, item.Partition) })
+	return canceled
+}
+
+// Pause stops granting until Resume. The reason is shown by Health; the last one counts.
+func (a *Account) Pause(reason string) {
+	a.change(func(now int64) {
+		if !a.paused {
+			a.changed = now
+		}
+		a.paused, a.reason = true, reason
+	})
+}
+
+// Resume ends a pause. It may be called at any time.
+func (a *Account) Resume() {
+	a.change(func(now int64) {
+		if a.paused {
+			a.paused, a.reason, a.changed = false, "", now
+		}
+	})
+}
+
+// RetryAfter holds the account for d, as a vendor asks with 429 and Retry-After; of several, the latest end counts.
+// At most an hour is accepted; zero and less is ignored.
+func (a *Account) RetryAfter(d time.Duration) {
+	if d > 0 {
+		a.change(func(now int64) { a.held = max(a.held, now+int64(min(d, maxRetryAfter))) })
+	}
+}
+
+// Health returns where the account stands.
+func (a *Account) Health() Health {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	a.circuit.refresh(now)
+	h := Health{State: Closed, Queued: a.queue.len(), InFlight: a.inFlight, Since: a.at(max(a.changed, a.circuit.changed))}
+	switch {
+	case a.paused:
+		h.State, h.Reason, h.Since = Paused, a.reason, a.at(a.changed)
+		return h
+	case a.circuit.state == gobreaker.StateOpen:
+		h.State, h.Reason, h.Until = Open, string(a.circuit.reason), a.at(max(a.circuit.until, a.held))
+		return h
+	case a.circuit.state == gobreaker.StateHalfOpen:
+		h.State, h.Reason = HalfOpen, string(a.circuit.reason)
+	}
+	if a.held > now {
+		h.Reason, h.Until = "retry_after", a.at(a.held)
+	}
+	return h
+}
+
+func (a *Account) at(t int64) time.Time { return a.base.Add(time.Duration(t)) }
+
+// Run grants as time passes. It returns ctx.Err() when ctx ends; the owner waits for it. One Run at a time.
+func (a *Account) Run(ctx context.Context) error {
+	timer := time.NewTimer(math.MaxInt64)
+	defer timer.Stop()
+	for {
+		wake := a.tick()
+		timer.Reset(time.Duration(max(0, wake-a.now())))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// tick grants what is due, and returns when to come back.
+func (a *Account) tick() int64 {
+	a.change(func(int64) { a.wakeAt = 0 }) // no need to be woken while looking
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wakeAt = a.due(a.now())
+	return a.wakeAt
+}
+
+// change changes the account, grants what can be granted then, and hands it out. Grants are handed out by one goroutine at a time and
+// without the lock, so that they keep their order and Grant may call back.
+func (a *Account) change(what func(now int64)) {
+	for batch := a.begin(what); len(batch) > 0; batch = a.more(batch) {
+		a.grant(batch)
+	}
+}
+
+func (a *Account) begin(what func(now int64)) []Item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	what(now)
+	if next := a.pump(now); next < a.wakeAt {
+		a.wakeAt = next
+		select {
+		case a.wake <- struct{}{}:
+		default: // Run has been told already
+		}
+	}
+	if a.granting || len(a.ready) == 0 {
+		return nil
+	}
+	a.granting = true
+	return a.swap()
+}
+
+// more takes back a batch that was handed out, and returns the next.
+func (a *Account) more(batch []Item) []Item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spare = batch[:0]
+	if a.rate != nil {
+		a.rate.late(a.outAt, a.now())
+	}
+	if len(a.ready) == 0 {
+		a.granting = false
+		return nil
+	}
+	return a.swap()
+}
+
+func (a *Account) swap() []Item {
+	batch := a.ready
+	a.ready, a.spare, a.outAt = a.spare, nil, a.readyAt
+	return batch
+}
+
+// pump grants all that can be granted now, and returns when there may be more; never when only another call can bring it.
+func (a *Account) pump(now int64) int64 {
+	a.circuit.refresh(now)
+	if a.held <= now {
+		a.held = 0
+	}
+	a.queue.warm(now)
+	for a.due(now) <= now {
+		a.rate.take(now)
+		a.give(a.queue.take(now, a.spacing), now)
+	}
+	return a.due(now)
+}
+
+// due returns when the next item may be granted, as far as is known now.
+func (a *Account) due(now int64) int64 {
+	switch {
+	case a.queue.len() == 0 || a.paused || a.inFlight >= a.concurrency:
+		a.rate.idle()
+		return a.queue.lastWarm()
+	case a.held > now:
+		a.rate.idle()
+		return a.held
+	case a.circuit.room() == 0:
+		a.rate.idle()
+		return a.circuit.nextTry()
+	case !a.queue.ready():
+		a.rate.idle()
+		return a.queue.nextWarm()
+	}
+	return max(now, a.rate.next())
+}
+
+// give grants one item.
+func (a *Account) give(item Item, now int64) {
+	if len(a.ready) == 0 {
+		a.readyAt = now
+	}
+	a.circuit.granted(&item)
+	a.inFlight++
+	a.ready = append(a.ready, item)
+}

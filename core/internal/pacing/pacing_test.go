@@ -1,0 +1,404 @@
+package pacing
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hermodhq/hermod/sdk/fault"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// grant is one granted item and when it was.
+type grant struct {
+	item Item
+	at   time.Duration
+}
+
+// rig is an account under test, with a log of its grants.
+type rig struct {
+	*Account
+	mu    sync.Mutex
+	log   []grant
+	start time.Time
+	stop  func()
+}
+
+// newRig starts an account, inside a synctest bubble. With call set, each granted item is done after that time.
+func newRig(cfg AccountConfig, call time.Duration) *rig {
+	r := &rig{start: time.Now()}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	cfg.Grant = func(items []Item) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, item := range items {
+			r.log = append(r.log, grant{item, time.Since(r.start)})
+			if call > 0 {
+				wg.Go(func() {
+					select {
+					case <-time.After(call):
+						r.Done([]Result{{Item: item}})
+					case <-ctx.Done():
+					}
+				})
+			}
+		}
+	}
+	r.Account = NewAccount(cfg)
+	wg.Go(func() {
+		if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
+			panic(err)
+		}
+	})
+	r.stop = func() { cancel(); wg.Wait() }
+	return r
+}
+
+// grants returns the log so far, after everything that can happen now has happened.
+func (r *rig) grants() []grant {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.log)
+}
+
+// refs returns what was granted, in order, by Ref.
+func (r *rig) refs() []uint64 {
+	refs := []uint64{}
+	for _, g := range r.grants() {
+		refs = append(refs, g.item.Ref)
+	}
+	return refs
+}
+
+// finish says Done for all of the log from index first on.
+func (r *rig) finish(first int, class fault.Class) {
+	var results []Result
+	for _, g := range r.grants()[first:] {
+		results = append(results, Result{Item: g.item, Class: class})
+	}
+	r.Done(results)
+}
+
+func items(lane Lane, tenant, first, n uint64) []Item {
+	list := make([]Item, n)
+	for i := range list {
+		ref := first + uint64(i)
+		list[i] = Item{Ref: ref, Recipient: ref, Tenant: tenant, Lane: lane}
+	}
+	return list
+}
+
+// most returns the largest number of grants in any window of that length.
+func most(log []grant, window time.Duration) int {
+	best, first := 0, 0
+	for i := range log {
+		for log[i].at-log[first].at >= window {
+			first++
+		}
+		best = max(best, i-first+1)
+	}
+	return best
+}
+
+func TestUnlimitedIsGrantedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{}, 0)
+		defer r.stop()
+		r.Submit(items(Normal, 0, 0, 1000))
+		if n := len(r.log); n != 1000 { // no waiting: inside Submit
+			t.Errorf("%d granted, want 1000", n)
+		}
+		r.Submit(items(Normal, 0, 1000, 100))
+		if n := len(r.grants()); n != DefaultConcurrency {
+			t.Errorf("%d granted, want the %d places", n, DefaultConcurrency)
+		}
+		r.finish(0, "")
+		if h := r.Health(); len(r.grants()) != 1100 || h.InFlight != 76 || h.Queued != 0 || h.State != Closed {
+			t.Errorf("%d granted, health %+v", len(r.grants()), h)
+		}
+		if !slices.IsSorted(r.refs()) {
+			t.Error("out of order")
+		}
+	})
+}
+
+// Two senders overload one account for a minute: within 2 per cent of the limit, and no second with more than it.
+func TestLimitUnderOverload(t *testing.T) {
+	for _, limit := range []int{1, 10, 80, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(AccountConfig{Limits: Limits{PerSecond: float64(limit)}}, 70*time.Millisecond)
+			var senders sync.WaitGroup
+			for s := range uint64(2) {
+				senders.Go(func() {
+					for i := range uint64(60) {
+						r.Submit(items(Normal, s, (s*60+i)*uint64(limit), uint64(limit)))
+						time.Sleep(time.Second)
+					}
+				})
+			}
+			senders.Wait()
+			log := r.grants()
+			r.stop()
+			want := 60 * limit
+			if n := len(log); n < want*98/100 || n > want {
+				t.Errorf("limit %d: %d granted in a minute, want %d", limit, n, want)
+			}
+			if n := most(log, time.Second); n > limit {
+				t.Errorf("limit %d: %d granted in one second", limit, n)
+			}
+		})
+	}
+}
+
+// Late timers cost nothing in the long run, and never a window.
+func TestLatenessIsCaughtUp(t *testing.T) {
+	for _, limit := range []float64{1, 2.5, 10, 333, 5000} {
+		w := newWindow(limit)
+		var log []grant
+		for now, i := int64(0), int64(0); now < int64(time.Minute); i++ {
+			now = max(now, w.next()) + (i*7919%13)*int64(time.Millisecond)/4 // up to 3 ms late
+			if i%1000 == 999 {
+				now += int64(150 * time.Millisecond) // a long pause of the process
+			}
+			for w.next() <= now {
+				w.take(now)
+				log = append(log, grant{at: time.Duration(now)})
+			}
+		}
+		if n := float64(len(log)); n < 0.98*60*limit || n > 60*limit+1 {
+			t.Errorf("limit %v: %v granted in a minute", limit, n)
+		}
+		if n := most(log, time.Second); float64(n) > limit+0.99 {
+			t.Errorf("limit %v: %d granted in one second", limit, n)
+		}
+	}
+}
+
+// What is handed out late counts from then on.
+func TestLateHandingOut(t *testing.T) {
+	w := newWindow(10)
+	w.take(0)
+	w.take(50)
+	second := int64(time.Second)
+	w.late(50, second/2)
+	for range 8 {
+		w.take(second * 9 / 10)
+	}
+	first := w.ring[w.oldest]
+	w.take(second * 2)
+	if next := w.ring[w.oldest] + w.span; first != 0 || next < second*3/2 {
+		t.Errorf("the first counts from %d, the second until %d", first, next)
+	}
+}
+
+func TestNoBurstAfterIdleness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{Limits: Limits{PerSecond: 10}}, 0)
+		defer r.stop()
+		r.Submit(items(Normal, 0, 0, 1))
+		time.Sleep(time.Hour)
+		r.Submit(items(Normal, 0, 1, 10))
+		if n := len(r.grants()); n != 2 {
+			t.Errorf("%d granted at once, want 1", n-1)
+		}
+		time.Sleep(time.Second)
+		if n := len(r.grants()); n != 11 {
+			t.Errorf("%d granted in a second, want 10", n-1)
+		}
+	})
+}
+
+func TestSpacingOfARecipient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{Limits: Limits{PerRecipientPerSecond: 1}}, 0)
+		r.Submit([]Item{{Ref: 1, Recipient: 7}, {Ref: 2, Recipient: 7}, {Ref: 3, Recipient: 8, Tenant: 1}, {Ref: 4, Recipient: 7, Tenant: 2}})
+		if got := r.refs(); !slices.Equal(got, []uint64{1, 3}) {
+			t.Errorf("granted %v at once, want 1 and 3: nobody waits for recipient 7", got)
+		}
+		time.Sleep(3 * time.Second)
+		log := r.grants()
+		if got := r.refs(); !slices.Equal(got, []uint64{1, 3, 2, 4}) {
+			t.Fatalf("granted %v", got)
+		}
+		for _, pair := range [][2]int{{0, 2}, {2, 3}} {
+			if d := log[pair[1]].at - log[pair[0]].at; d < time.Second || d > 1020*time.Millisecond {
+				t.Errorf("%v between two grants", d)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		r.stop()
+		if q := r.queue; q.recipients.used != 0 || q.nodes.used != 0 || len(q.byHash) != 0 || len(q.byKey) != 0 {
+			t.Errorf("not freed: %d recipients, %d items", q.recipients.used, q.nodes.used)
+		}
+	})
+}
+
+func TestLanes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{Limits: Limits{PerSecond: 100}}, time.Millisecond)
+		defer r.stop()
+		r.Pause("test")
+		r.Submit(items(Bulk, 0, 3000, 100))
+		r.Submit(items(Normal, 0, 2000, 100))
+		r.Submit(items(Urgent, 0, 1000, 20))
+		r.Resume()
+		time.Sleep(10 * time.Second)
+		log := r.grants()
+		if len(log) != 220 {
+			t.Fatalf("%d granted", len(log))
+		}
+		bulk := 0
+		for i, g := range log[:120] {
+			if (g.item.Lane == Urgent) != (i < 20) {
+				t.Fatalf("grant %d is %d", i, g.item.Lane)
+			}
+			if g.item.Lane == Bulk {
+				bulk++
+			}
+		}
+		if bulk != 10 {
+			t.Errorf("%d of 100 were bulk while normal ones waited, want 10", bulk)
+		}
+	})
+}
+
+func TestUrgentOvertakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{Limits: Limits{PerSecond: 10}}, 0)
+		defer r.stop()
+		r.Submit(items(Bulk, 0, 1, 500))
+		time.Sleep(time.Second)
+		before := len(r.grants())
+		r.Submit(items(Urgent, 0, 1000, 1))
+		time.Sleep(102 * time.Millisecond)
+		if log := r.grants(); len(log) != before+1 || log[before].item.Ref != 1000 {
+			t.Errorf("the urgent item is not next: %v", log[before:])
+		}
+	})
+}
+
+func TestTenantsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{Limits: Limits{PerSecond: 100}}, time.Millisecond)
+		defer r.stop()
+		r.Submit(items(Bulk, 1, 0, 10_000))
+		r.Submit(items(Bulk, 2, 20_000, 20))
+		r.Submit(items(Bulk, 3, 30_000, 20))
+		time.Sleep(700 * time.Millisecond)
+		count := map[uint64]int{}
+		for _, g := range r.grants() {
+			count[g.item.Tenant]++
+		}
+		if count[2] != 20 || count[3] != 20 {
+			t.Errorf("after 70 grants the tenants have had %v", count)
+		}
+	})
+}
+
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{Limits: Limits{PerRecipientPerSecond: 1}}, 0)
+		defer r.stop()
+		a := Item{Ref: 1, Recipient: 7}
+		b := Item{Ref: 2, Recipient: 7, Tenant: 1}
+		c := Item{Ref: 3, Recipient: 7}
+		r.Pause("test")
+		r.Submit([]Item{a, b, c, {Ref: 3, Partition: 1, Recipient: 7}})
+		for _, item := range []Item{a, c} {
+			if !r.Cancel(item) || r.Cancel(item) {
+				t.Errorf("item %d: canceled not once", item.Ref)
+			}
+		}
+		r.Resume()
+		time.Sleep(5 * time.Second)
+		if got := r.refs(); !slices.Equal(got, []uint64{2, 3}) {
+			t.Errorf("granted %v", got)
+		}
+		if r.Cancel(b) {
+			t.Error("canceled after the grant")
+		}
+	})
+}
+
+func TestPauseAndRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(AccountConfig{}, 0)
+		defer r.stop()
+		r.Pause("unauthorized")
+		r.Submit(items(Normal, 0, 0, 3))
+		time.Sleep(time.Hour)
+		h := r.Health()
+		if h.State != Paused || h.Reason != "unauthorized" || h.Queued != 3 || time.Since(h.Since) != time.Hour || len(r.grants()) != 0 {
+			t.Errorf("%d granted, health %+v", len(r.grants()), h)
+		}
+		r.RetryAfter(10 * time.Second)
+		r.RetryAfter(-1)
+		r.RetryAfter(2 * time.Second)
+		r.Resume()
+		h = r.Health()
+		if h.State != Closed || h.Reason != "retry_after" || time.Until(h.Until) != 10*time.Second || len(r.grants()) != 0 {
+			t.Errorf("%d granted, health %+v", len(r.grants()), h)
+		}
+		time.Sleep(10*time.Second - 1)
+		if n := len(r.grants()); n != 0 {
+			t.Errorf("%d granted too early", n)
+		}
+		time.Sleep(1)
+		if n := len(r.grants()); n != 3 {
+			t.Errorf("%d granted after the time, want 3", n)
+		}
+		if h = r.Health(); h.Reason != "" || !h.Until.IsZero() {
+			t.Errorf("health %+v", h)
+		}
+		r.RetryAfter(1000 * time.Hour)
+		if h := r.Health(); time.Until(h.Until) != time.Hour {
+			t.Errorf("held until %v", h.Until)
+		}
+	})
+}
+
+// Grant may call back, and order holds while several goroutines submit.
+func TestGrantMayCallBack(t *testing.T) {
+	var a *Account
+	var got []uint64
+	a = NewAccount(AccountConfig{Limits: Limits{Concurrency: 3}, Grant: func(items []Item) {
+		for _, item := range items {
+			got = append(got, item.Ref)
+			a.Done([]Result{{Item: item}})
+			if item.Ref < 1000 {
+				a.Submit([]Item{{Ref: item.Ref + 1000}})
+			}
+		}
+	}})
+	var senders sync.WaitGroup
+	for s := range uint64(4) {
+		senders.Go(func() {
+			for i := range uint64(200) {
+				a.Submit([]Item{{Ref: s*200 + i, Recipient: s}})
+			}
+		})
+	}
+	senders.Wait()
+	last := map[uint64]uint64{}
+	for _, ref := range got {
+		if ref < 1000 {
+			if ref < last[ref/200] {
+				t.Fatalf("item %d came after %d", ref, last[ref/200])
+			}
+			last[ref/200] = ref
+		}
+	}
+	if h := a.Health(); len(got) != 1600 || h.InFlight != 0 || h.Queued != 0 {
+		t.Errorf("%d granted, health %+v", len(got), h)
+	}
+}
