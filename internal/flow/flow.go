@@ -27,15 +27,15 @@ const (
 
 // State is all that must be remembered of a message between two events, besides its plan.
 type State struct {
-	Phase    Phase
-	Step     int             // index of the current step
 	Attempts []Attempt       // every call so far, oldest first
-	Landed   message.Outcome // a receipt that satisfied an earlier step while a call was out; "" when none
-	Canceled bool            // asked for while a call was out
 	Due      time.Time       // when Kind Due is wanted; zero: never
 	Expires  time.Time       // no call after this; zero: never
 	Outcome  message.Outcome // final outcome; set once, in phase Done
 	Reason   string          // a stable code for the outcome
+	Landed   message.Outcome // a receipt that satisfied an earlier step while a call was out; "" when none
+	Step     int             // index of the current step
+	Phase    Phase
+	Canceled bool // asked for while a call was out
 }
 
 // Attempt is one call to a vendor.
