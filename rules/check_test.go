@@ -85,7 +85,7 @@ func TestCheckTellsMistakes(t *testing.T) {
 	}
 	for _, code := range []string{
 		rules.CodeTooMany, rules.CodeYAMLSyntax, rules.CodeYAMLFeature, rules.CodeKeyUnknown, rules.CodeKeyDuplicate, rules.CodeKeyMissing,
-		rules.CodeValueType, rules.CodeValueInvalid, rules.CodeReactions, rules.CodeRouteDuplicate, rules.CodeRouteUnreachable,
+		rules.CodeValueType, rules.CodeValueInvalid, rules.CodeReactionDuplicate, rules.CodeEventUnknown, rules.CodeOperationUnknown, rules.CodeRouteDuplicate, rules.CodeRouteUnreachable,
 		rules.CodeStepUnreachable, rules.CodeDefaultMissing, rules.CodeAccountUnknown, rules.CodeChannelUnknown, rules.CodeTransformUnknown,
 		rules.CodeContentConflict, rules.CodeContentUnsupported, rules.CodeTextTooLong, rules.CodeOutcomeUnsupported, rules.CodeWithinMissing,
 		rules.CodeTTL, rules.CodeExprSyntax, rules.CodeExprType, rules.CodeExprUnknownName, rules.CodeExprForbidden, rules.CodeTemplateSyntax, rules.CodeEmpty,

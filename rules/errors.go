@@ -9,13 +9,14 @@ import (
 	"github.com/hermodhq/hermod/rules/internal/content"
 	"github.com/hermodhq/hermod/rules/internal/eval"
 	"github.com/hermodhq/hermod/rules/internal/files"
+	"github.com/hermodhq/hermod/rules/internal/reaction"
 	"github.com/hermodhq/hermod/rules/internal/strict"
 )
 
 // The stable codes of [Error].
 const (
 	CodeUnreadable         = files.CodeUnreadable    // the directory or a file cannot be read
-	CodeEmpty              = "rules_empty"           // there is no route at all
+	CodeEmpty              = "rules_empty"           // there is no route and no reaction
 	CodeTooLarge           = files.CodeTooLarge      // a file or the directory is above the limits
 	CodeTooMany            = "errors_too_many"       // more errors than are shown
 	CodeYAMLSyntax         = "yaml_syntax"           // not YAML
@@ -25,7 +26,9 @@ const (
 	CodeKeyMissing         = strict.CodeKeyMissing   // a key that is needed
 	CodeValueType          = strict.CodeValueType    // text where a list is needed, and the like
 	CodeValueInvalid       = strict.CodeValueInvalid // a value that is not allowed here
-	CodeReactions          = "reactions_unsupported" // `reactions` are not supported yet
+	CodeReactionDuplicate  = reaction.CodeDuplicate  // two reactions with one name
+	CodeEventUnknown       = reaction.CodeEvent      // an event that no account reports
+	CodeOperationUnknown   = reaction.CodeOperation  // an operation that the account does not have
 	CodeRouteDuplicate     = "route_duplicate"       // two routes with one name
 	CodeRouteUnreachable   = "route_unreachable"     // no message can get to the route
 	CodeStepUnreachable    = "step_unreachable"      // no message can get to the step

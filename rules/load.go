@@ -15,6 +15,7 @@ import (
 	"github.com/hermodhq/hermod/rules/internal/content"
 	"github.com/hermodhq/hermod/rules/internal/eval"
 	"github.com/hermodhq/hermod/rules/internal/files"
+	"github.com/hermodhq/hermod/rules/internal/reaction"
 	"github.com/hermodhq/hermod/rules/internal/source"
 	"github.com/hermodhq/hermod/rules/internal/strict"
 	"github.com/hermodhq/hermod/sdk/message"
@@ -49,7 +50,8 @@ type loader struct {
 	conditions map[string]place // canonical form of conditions
 	catchAll   *place           // the route that takes every message that gets to it
 	unrouted   bool             // `unrouted: fail` stands somewhere
-	last       *yaml.Node       // the last route, and its file
+	reactions  reaction.Reader
+	last       *yaml.Node // the last route, and its file
 	lastFile   *source.File
 }
 
@@ -65,7 +67,7 @@ func compile(snap files.Snapshot, dir string, cat Catalog) (*Set, error) {
 	accounts, channels := cat.names()
 	reader := content.Reader{Decoder: &strict.Decoder{}, Compiler: eval.NewCompiler(accounts, channels)}
 	l := &loader{Reader: reader, cat: cat, names: map[string]place{}, conditions: map[string]place{},
-		set: newSet(snap.Revision, reader.Compiler, cat.sessions())}
+		set: newSet(snap.Revision, reader.Compiler, cat.sessions()), reactions: cat.reactions(reader)}
 	for _, raw := range snap.Files {
 		l.read(raw)
 	}
@@ -74,8 +76,8 @@ func compile(snap files.Snapshot, dir string, cat Catalog) (*Set, error) {
 	for _, m := range l.Mistakes {
 		errs = append(errs, &Error{Code: m.Code, File: m.File, Line: m.Line, Column: m.Column, Text: m.Text, Suggestion: m.Suggestion, Excerpt: m.Excerpt})
 	}
-	if l.last == nil && len(errs) == 0 {
-		errs = Errors{{Code: CodeEmpty, File: filepath.ToSlash(dir), Text: "holds no route", Suggestion: "add a file such as routes.yaml with `routes:`"}}
+	if l.last == nil && len(l.set.reactions) == 0 && len(errs) == 0 {
+		errs = Errors{{Code: CodeEmpty, File: filepath.ToSlash(dir), Text: "holds no route and no reaction", Suggestion: "add a file such as routes.yaml with `routes:`"}}
 	}
 	if len(errs) > 0 {
 		return nil, errs.finish()
@@ -97,8 +99,8 @@ func (l *loader) read(raw files.File) {
 		return
 	}
 	top := l.Mapping(f.Root, "a rule file", "routes", "unrouted", "reactions")
-	if e, ok := top["reactions"]; ok {
-		l.At(e.Key, CodeReactions, "leave the key out", "reactions are not supported yet")
+	if n := top.Get("reactions"); n != nil {
+		l.readReactions(n)
 	}
 	if n := top.Get("unrouted"); n != nil {
 		_, l.unrouted = l.Choice(n, "unrouted", "fail")
@@ -192,26 +194,6 @@ func (l *loader) transforms(n *yaml.Node) []string {
 		names = append(names, name)
 	}
 	return names
-}
-
-// condition compiles a `when`; nil when there is none or it is wrong.
-func (l *loader) condition(n *yaml.Node, scope eval.Scope) *eval.Condition {
-	if n == nil {
-		return nil
-	}
-	s := n.Value
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" { // true and false are conditions too
-		var ok bool
-		if s, ok = l.Text(n, "when"); !ok {
-			return nil
-		}
-	}
-	cond, problem := l.Compiler.Condition(s, scope)
-	if problem != nil {
-		l.Problem(n, problem)
-		return nil
-	}
-	return cond
 }
 
 // AsErrors returns the [Errors] in err's chain, or nil.

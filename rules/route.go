@@ -48,7 +48,7 @@ func (l *loader) route(n *yaml.Node) {
 	if name := e.Get("name"); name != nil {
 		l.routeName(r, name)
 	}
-	r.when = l.condition(e.Get("when"), eval.InRoute)
+	r.when = l.Condition(e.Get("when"), eval.InRoute)
 	l.reachable(r, n, e)
 	if v := e.Get("expires"); v != nil {
 		if d, ok := l.Duration(v, "expires"); ok {
@@ -134,7 +134,7 @@ func (l *loader) step(n *yaml.Node, shared []string, final bool) step {
 		return s
 	}
 	l.Required(n, e, "a step", "via")
-	if cond := l.condition(e.Get("when"), eval.InStep); cond != nil {
+	if cond := l.Condition(e.Get("when"), eval.InStep); cond != nil {
 		s.planned.When = cond.Source
 		l.set.conditions[cond.Source] = cond
 		if cond.Constant && !cond.Value {

@@ -19,6 +19,22 @@
 //	        unknown: wait            # wait, next or resend; left out: wait where `within` is set, otherwise next
 //	        retries: 3               # further calls after faults that allow them, 0 to 10; left out: 3, and 10 in the last step
 //	unrouted: fail                   # needed unless the last route has no condition
+//	reactions:                       # every reaction whose event and condition fit, each by itself
+//	  - name: closed-conversation    # unique among all files
+//	    on: conversation.closed      # an event type, or a prefix such as ticket.*
+//	    when: event.account == "convrs-uk" and len(event.messages) > 10   # left out: always
+//	    do:                          # one after the other; what comes after a failure is left undone
+//	      - call: omnidesk-nl/message.chatbot   # account/operation
+//	        with: {subject: "Conversation of {{ event.contact.name }}", brandID: "{{ 1 }}"}   # its input
+//	      - send: {to: {phone: "{{ event.contact.phone }}"}, category: survey}   # also priority, content, data, labels
+//	      - tell: closed             # the host gets an event reaction.told
+//	        with: {name: "{{ event.contact.name }}"}
+//	    retries: 3                   # further calls after faults that certainly took no effect, 0 to 10; left out: 3
+//	    rate: 100                    # actions a minute, above which they wait; left out: 100
+//
+// The input of a call is checked against the operation's JSON Schema: keys and types when the file is loaded, values before each call.
+// A value that is one {{ expression }} keeps the expression's type. Expressions of reactions see event and now, and nothing else: event.type, id,
+// time, account, message, user, conversation, contact, receipt, inbound, messages, summary (the messages as lines of text), data and vendor.
 //
 // A step's content is text, template, media or interactive, and subject beside them. Text may stand beside media and
 // interactive. Texts hold {{ expressions }}. A value that is missing when the message is decided is an error of that message, never an
@@ -45,6 +61,9 @@ type Catalog struct {
 type AccountInfo struct {
 	Connector message.ConnectorName `json:"connector"`
 	Channels  []ChannelInfo         `json:"channels"`
+
+	Operations []OperationInfo     `json:"operations,omitempty"` // for reactions
+	Events     []message.EventType `json:"events,omitempty"`     // what the account reports, for reactions
 }
 
 // ChannelInfo says what one channel of an account can carry.

@@ -9,6 +9,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/hermodhq/hermod/rules/internal/eval"
+	"github.com/hermodhq/hermod/rules/internal/event"
+	"github.com/hermodhq/hermod/rules/internal/reaction"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
@@ -20,6 +22,8 @@ const maxForeign = 256
 type Set struct {
 	revision   string
 	routes     []*route
+	reactions  []*reaction.Reaction
+	messages   bool                       // a reaction is about what happens to messages
 	conditions map[string]*eval.Condition // of steps, by their text
 	sessions   map[message.Channel]time.Duration
 	machines   sync.Pool // of *decider
@@ -170,14 +174,7 @@ func (d *decider) bind(in *Input, attempts []Attempt) {
 		msg.Priority = string(message.Normal)
 	}
 	msg.Key, msg.ID = string(m.Key), string(m.ID)
-	c := &m.Content
-	msg.Content.Kind, msg.Content.Text, msg.Content.Subject = string(c.Kind()), c.Text, c.Subject
-	if c.Template != nil {
-		msg.Content.Template = eval.Template{Name: c.Template.Name, Language: c.Template.Language}
-	}
-	if c.Media != nil {
-		msg.Content.Media = eval.Media{Type: c.Media.Type, URL: c.Media.URL, Name: c.Media.Name, MIME: c.Media.MIME}
-	}
+	msg.Content = event.ContentOf(&m.Content)
 	d.Env.Data, d.Env.Now = m.Data, in.Now.UTC()
 	for _, a := range attempts {
 		d.Env.Attempts = append(d.Env.Attempts, eval.Attempt{Account: string(a.Account), Channel: string(a.Channel), Outcome: string(a.Outcome), Class: a.Class, Code: a.Code})

@@ -102,6 +102,17 @@ const (
 	EventFinished  EventType = "message.finished"
 )
 
+// Event types that the engine emits for the reactions of rule files.
+const (
+	EventReactionStarted   EventType = "reaction.started"   // an operation that changes something is about to be called
+	EventReactionRetrying  EventType = "reaction.retrying"  // it certainly took no effect, and is called again
+	EventReactionDone      EventType = "reaction.done"      // a call was answered, or a message accepted
+	EventReactionFailed    EventType = "reaction.failed"    // an action did not happen
+	EventReactionUnknown   EventType = "reaction.unknown"   // a call may or may not have taken effect; it is not repeated
+	EventReactionTold      EventType = "reaction.told"      // a signal of a rule to the host
+	EventReactionThrottled EventType = "reaction.throttled" // a reaction is above its rate; its actions wait
+)
+
 // Contact is a person as a vendor knows them.
 type Contact struct {
 	User   VendorUserID      `json:"user,omitempty"`

@@ -328,3 +328,23 @@ func (r *Reader) row(c *Content, n *yaml.Node, i, j int) {
 	r.optional(c, e, "title", field, func(to *message.Content, s string) { at(to).Title = s })
 	r.optional(c, e, "description", field, func(to *message.Content, s string) { at(to).Description = s })
 }
+
+// Condition compiles a `when`; nil when there is none or it is wrong.
+func (r *Reader) Condition(n *yaml.Node, scope eval.Scope) *eval.Condition {
+	if n == nil {
+		return nil
+	}
+	s := n.Value
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" { // true and false are conditions too
+		var ok bool
+		if s, ok = r.Text(n, "when"); !ok {
+			return nil
+		}
+	}
+	cond, problem := r.Compiler.Condition(s, scope)
+	if problem != nil {
+		r.Problem(n, problem)
+		return nil
+	}
+	return cond
+}

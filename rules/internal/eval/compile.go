@@ -49,8 +49,9 @@ type Scope int
 
 // The scopes.
 const (
-	InRoute Scope = iota // before any attempt: route conditions and texts
-	InStep               // when a step is reached: attempts are known
+	InRoute    Scope = iota // before any attempt: route conditions and texts
+	InStep                  // when a step is reached: attempts are known
+	InReaction              // conditions and texts of reactions: the event alone is known
 )
 
 // Compiler compiles expressions. It belongs to one goroutine at a time.
@@ -58,6 +59,7 @@ type Compiler struct {
 	Accounts []string // names that account("...") may use
 	Channels []string // names that session_open("...") and opted_out("...") may use
 	config   *conf.Config
+	texts    Scope // of texts
 }
 
 // NewCompiler returns a compiler that knows these accounts and channels.
@@ -73,6 +75,13 @@ func NewCompiler(accounts, channels []string) *Compiler {
 	expr.Function("replace", replace, new(func(string, string, string) string))(c)
 	expr.Function("join", join, new(func([]any, string) string), new(func([]string, string) string), new(func([]any) string))(c)
 	return &Compiler{Accounts: accounts, Channels: channels, config: c}
+}
+
+// ForReactions returns a compiler for the texts of reactions, which belongs to the same goroutine.
+func (c *Compiler) ForReactions() *Compiler {
+	d := *c
+	d.texts = InReaction
+	return &d
 }
 
 // withdrawn names the library's functions that rules do without: a clock, time zone files, and what can grow without bound.

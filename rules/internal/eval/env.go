@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/expr-lang/expr/vm"
+
+	"github.com/hermodhq/hermod/rules/internal/event"
 )
 
 // Env is what an expression sees. The tags are the names that operators write.
@@ -19,6 +21,7 @@ type Env struct {
 	Account     func(string) Account `expr:"account"`
 	SessionOpen func(string) bool    `expr:"session_open"`
 	OptedOut    func(string) bool    `expr:"opted_out"`
+	Event       event.Event          `expr:"event"` // reactions only
 }
 
 // Msg is the message as expressions see it.
@@ -27,7 +30,7 @@ type Msg struct {
 	Category string            `expr:"category"`
 	Priority string            `expr:"priority"`
 	Labels   map[string]string `expr:"labels"`
-	Content  Content           `expr:"content"`
+	Content  event.Content     `expr:"content"`
 	Key      string            `expr:"key"`
 	ID       string            `expr:"id"`
 }
@@ -38,29 +41,6 @@ type To struct {
 	Country string `expr:"country"`
 	Email   string `expr:"email"`
 	Name    string `expr:"name"`
-}
-
-// Content is the message's own content as expressions see it.
-type Content struct {
-	Kind     string   `expr:"kind"`
-	Text     string   `expr:"text"`
-	Subject  string   `expr:"subject"`
-	Template Template `expr:"template"`
-	Media    Media    `expr:"media"`
-}
-
-// Template is the message's own template as expressions see it; all empty when it has none.
-type Template struct {
-	Name     string `expr:"name"`
-	Language string `expr:"language"`
-}
-
-// Media is the message's own media as expressions see it; all empty when it has none.
-type Media struct {
-	Type string `expr:"type"`
-	URL  string `expr:"url"`
-	Name string `expr:"name"`
-	MIME string `expr:"mime"`
 }
 
 // Attempt is an earlier attempt as expressions see it.

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hermodhq/hermod/rules/internal/eval"
+	"github.com/hermodhq/hermod/rules/internal/event"
 )
 
 func compiler() *eval.Compiler {
@@ -64,7 +65,7 @@ func TestQuickConditionsMeanTheSame(t *testing.T) {
 		text := condition(3).Draw(t, "condition")
 		word := rapid.SampledFrom([]string{"a", "b", "ab", "", "GB", "urgent"})
 		m.Env.Msg = eval.Msg{Category: word.Draw(t, "v"), Priority: word.Draw(t, "v"), Key: word.Draw(t, "v"), Labels: map[string]string{"x": word.Draw(t, "v")},
-			To: eval.To{Country: word.Draw(t, "v"), Phone: word.Draw(t, "v"), Email: word.Draw(t, "v")}, Content: eval.Content{Kind: word.Draw(t, "v")}}
+			To: eval.To{Country: word.Draw(t, "v"), Phone: word.Draw(t, "v"), Email: word.Draw(t, "v")}, Content: event.Content{Kind: word.Draw(t, "v")}}
 		m.Env.Data = map[string]any{"x": rapid.SampledFrom([]any{"a", "", 1.0, nil, true, []any{"a"}}).Draw(t, "v")}
 		quick, problem := c.Condition(text, eval.InRoute)
 		if problem != nil {

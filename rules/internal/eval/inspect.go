@@ -45,6 +45,7 @@ func (v *inspector) Visit(node *ast.Node) {
 		}
 	case *ast.BinaryNode:
 		v.span(n)
+		v.eventAccount(n)
 		n.Operator = spelling(n.Operator)
 	case *ast.PredicateNode:
 		v.nesting(n)
@@ -81,6 +82,18 @@ func (v *inspector) name(n *ast.IdentifierNode) {
 		v.forbid(n, "$env is not available in rules", "name the value itself, as in msg.category")
 	case n.Value == "attempts" && v.scope == InRoute:
 		v.forbid(n, "attempts are not known here: routes and texts are decided before the first attempt", "use attempts in the `when` of a step")
+	case v.scope == InReaction && slices.Contains([]string{"msg", "data", "attempts", "account", "session_open", "opted_out"}, n.Value):
+		v.forbid(n, n.Value+" is not known here: a reaction is about an event, not about a message on its way", "use event, as in event.contact.phone or event.data")
+	case v.scope != InReaction && n.Value == "event":
+		v.forbid(n, "event is known in reactions only", "use msg, as in msg.category")
+	}
+}
+
+// eventAccount checks the name that is written out in event.account == "...".
+func (v *inspector) eventAccount(n *ast.BinaryNode) {
+	name, literal := n.Right.(*ast.StringNode)
+	if p := path(n.Left); literal && (n.Operator == "==" || n.Operator == "!=") && len(p) == 2 && p[0] == "event" && p[1] == "account" {
+		v.known(name, CodeAccount, "account", v.compiler.Accounts)
 	}
 }
 
@@ -132,6 +145,10 @@ func (v *inspector) call(n *ast.CallNode) {
 	default:
 		return
 	}
+	v.known(arg, code, what, known)
+}
+
+func (v *inspector) known(arg *ast.StringNode, code, what string, known []string) {
 	if slices.Contains(known, arg.Value) {
 		return
 	}

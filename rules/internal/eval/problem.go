@@ -13,6 +13,7 @@ import (
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
 
+	"github.com/hermodhq/hermod/rules/internal/event"
 	"github.com/hermodhq/hermod/rules/internal/source"
 )
 
@@ -99,8 +100,9 @@ func (c *Compiler) names() []string {
 // types gives the types of the environment by the names that the checker uses.
 func types() map[string]reflect.Type {
 	all := map[string]reflect.Type{}
-	for _, t := range []reflect.Type{reflect.TypeFor[Msg](), reflect.TypeFor[To](), reflect.TypeFor[Content](), reflect.TypeFor[Template](),
-		reflect.TypeFor[Media](), reflect.TypeFor[Attempt](), reflect.TypeFor[Account]()} {
+	for _, t := range []reflect.Type{reflect.TypeFor[Msg](), reflect.TypeFor[To](), reflect.TypeFor[Attempt](), reflect.TypeFor[Account](),
+		reflect.TypeFor[event.Content](), reflect.TypeFor[event.Template](), reflect.TypeFor[event.Media](),
+		reflect.TypeFor[event.Event](), reflect.TypeFor[event.Contact](), reflect.TypeFor[event.Receipt](), reflect.TypeFor[event.Inbound]()} {
 		all[t.String()] = t
 	}
 	return all
@@ -117,8 +119,9 @@ func fields(t reflect.Type) []string {
 // ourTypes replaces Go's names of types by words of the rule files.
 func ourTypes(text string) string {
 	return strings.NewReplacer(
-		"[]eval.Attempt", "attempts", "eval.Msg", "msg", "eval.To", "msg.to", "eval.Content", "msg.content",
-		"eval.Template", "msg.content.template", "eval.Media", "msg.content.media", "eval.Attempt", "an attempt",
+		"[]eval.Attempt", "attempts", "[]event.Inbound", "event.messages", "event.Event", "event", "event.Contact", "event.contact",
+		"event.Receipt", "event.receipt", "event.Inbound", "event.inbound", "eval.Msg", "msg", "eval.To", "msg.to", "event.Content", "content",
+		"event.Template", "content.template", "event.Media", "content.media", "eval.Attempt", "an attempt",
 		"func(string) eval.Account", "account", "func(string) bool", "a function", "eval.Account", "an account",
 		"map[string]interface {}", "data", "map[string]string", "labels", "time.Time", "time", "time.Duration", "duration",
 		"interface {}", "any", "[]any", "list", "[]interface {}", "list", "float64", "number",

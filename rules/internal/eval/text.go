@@ -27,6 +27,7 @@ type part struct {
 	source  string
 	path    []string // data.a.b, looked up without the virtual machine
 	program *vm.Program
+	typ     reflect.Type // of the expression; nil: not known
 }
 
 func (p *part) literally() bool { return p.program == nil }
@@ -97,14 +98,14 @@ func closing(text string, at int) int {
 }
 
 func (c *Compiler) part(source string, anyValue bool) (part, *Problem) {
-	tree, problem := c.check(source, InRoute, reflect.Invalid)
+	tree, problem := c.check(source, c.texts, reflect.Invalid)
 	if problem != nil {
 		return part{}, problem
 	}
 	if t := tree.Node.Type(); t != nil && !writable(t, anyValue) {
 		return part{}, &Problem{Code: CodeType, Text: fmt.Sprintf("%s cannot be written into a text", ourTypes(t.String())), Suggestion: "choose one of its fields"}
 	}
-	p := part{source: source}
+	p := part{source: source, typ: tree.Node.Type()}
 	if names := path(tree.Node); len(names) > 1 && names[0] == "data" {
 		p.path = names[1:]
 	}
@@ -138,6 +139,37 @@ func (t *Text) Static() (string, bool) {
 		return t.parts[0].literal, true
 	}
 	return "", false
+}
+
+// Type is the JSON type of what [Text.Value] gives, as far as it is known before: string, boolean, integer, number, array,
+// object, or empty.
+func (t *Text) Type() string {
+	if len(t.parts) != 1 || t.parts[0].literally() {
+		return "string"
+	}
+	typ := t.parts[0].typ
+	if typ == nil {
+		return ""
+	}
+	switch typ {
+	case reflect.TypeFor[time.Time](), reflect.TypeFor[time.Duration]():
+		return "string"
+	}
+	switch k := typ.Kind(); {
+	case k == reflect.String:
+		return "string"
+	case k == reflect.Bool:
+		return "boolean"
+	case k >= reflect.Int && k <= reflect.Uint64:
+		return "integer"
+	case k == reflect.Float32, k == reflect.Float64:
+		return "number"
+	case k == reflect.Slice, k == reflect.Array:
+		return "array"
+	case k == reflect.Map:
+		return "object"
+	}
+	return ""
 }
 
 // Shortest is how many characters the text has at least.
@@ -227,7 +259,7 @@ func (p *part) value(m *Machine) (any, error) {
 }
 
 func (p *part) missing() error {
-	return &RenderError{CodeValueMissing, p.source, "has no value; send it in the message's data, or give a default with ??"}
+	return &RenderError{CodeValueMissing, p.source, "has no value; see that it is sent along, or give a default with ??"}
 }
 
 // lookup follows names through nested maps. It is done unless it meets something else than a map on the way.
