@@ -1,0 +1,136 @@
+// Package dispatch stands between the partitions and the accounts: it asks pacing for turns, applies transforms, hands attempts
+// to the connectors, and brings the answers back to the partitions that own the messages.
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/hermodhq/hermod/core/internal/ids"
+	"github.com/hermodhq/hermod/core/internal/pacing"
+	"github.com/hermodhq/hermod/core/internal/table"
+	"github.com/hermodhq/hermod/internal/flow"
+	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/message"
+)
+
+// Connection is an open account of a connector.
+type Connection interface {
+	// Deliver takes attempts without waiting for their answers; each is answered once through the function given when
+	// the account was opened.
+	Deliver(batch []connector.Delivery)
+}
+
+// Transformer applies transforms, by name and in order, to a message of the caller's own.
+type Transformer interface {
+	Apply(ctx context.Context, names []string, m *message.Message) error
+}
+
+// Owner is the partition that owns a message. Its methods never block.
+type Owner interface {
+	Granted(account message.AccountID, turns []pacing.Item)
+	Barred(account message.AccountID, turns []pacing.Item, f *fault.Fault)
+	Answered(id ids.ID, ev flow.Event, detail map[string]string)
+}
+
+// Config is what a dispatcher needs.
+type Config struct {
+	Partitions int
+	Owner      func(i int) Owner
+	Transforms Transformer  // nil: there are none
+	Tracer     trace.Tracer // a span for each call of a vendor; nil: none
+	Logger     *slog.Logger
+}
+
+// Dispatcher serves all accounts of an engine. Add every account before [Dispatcher.Run].
+type Dispatcher struct {
+	cfg      Config
+	ctx      context.Context // of spans: calls come from no caller
+	accounts map[message.AccountID]*account
+	work     chan transformed
+	slots    *semaphore.Weighted // one for each call that needs its transforms
+	quiet    atomic.Bool
+}
+
+// account is one account at work.
+type account struct {
+	id       message.AccountID
+	channels map[message.Channel]connector.ChannelInfo
+	queries  bool // its connector can be asked for an attempt's state
+	pace     *pacing.Account
+	conn     atomic.Pointer[Connection]
+	barred   atomic.Bool // what waits has been told that the account cannot be used now
+	out      out
+}
+
+// transformed is a call that needs its transforms first.
+type transformed struct {
+	account *account
+	call    table.Call
+}
+
+const mostWork = 4096
+
+// New returns a dispatcher without accounts. Spans get ctx's values.
+func New(ctx context.Context, cfg Config) *Dispatcher {
+	return &Dispatcher{cfg: cfg, ctx: context.WithoutCancel(ctx), accounts: map[message.AccountID]*account{}, work: make(chan transformed, mostWork),
+		slots: semaphore.NewWeighted(mostWork)}
+}
+
+// Add adds an account with its pacing. Its messages wait until [Dispatcher.Connect].
+func (d *Dispatcher) Add(id message.AccountID, desc connector.Description, limits connector.Limits) {
+	a := &account{id: id, queries: desc.Capabilities.Query, channels: map[message.Channel]connector.ChannelInfo{}, out: out{calls: map[ids.ID]underWay{}}}
+	for _, c := range desc.Channels {
+		a.channels[c.Channel] = c
+	}
+	a.pace = pacing.NewAccount(pacing.AccountConfig{
+		Limits: pacing.Limits{PerSecond: limits.PerSecond, PerRecipientPerSecond: limits.PerRecipientPerSecond, Concurrency: limits.Concurrency},
+		Grant:  func(turns []pacing.Item) { d.grant(a, turns) },
+	})
+	d.accounts[id] = a
+}
+
+// Connect gives an account its connection.
+func (d *Dispatcher) Connect(id message.AccountID, conn Connection) { d.accounts[id].conn.Store(&conn) }
+
+// Run paces and transforms until ctx ends.
+func (d *Dispatcher) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, a := range d.accounts {
+		wg.Go(func() { _ = a.pace.Run(ctx) })
+	}
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() { d.transform(ctx) })
+	}
+}
+
+// Quiet stops granting turns, for good.
+func (d *Dispatcher) Quiet() { d.quiet.Store(true) }
+
+// Settle waits until no call waits for its transforms, or until ctx ends. Nothing may be called meanwhile.
+func (d *Dispatcher) Settle(ctx context.Context) error {
+	if err := d.slots.Acquire(ctx, mostWork); err != nil {
+		return err
+	}
+	d.slots.Release(mostWork)
+	return nil
+}
+
+// Lane returns the lane of a message's priority.
+func Lane(p message.Priority) pacing.Lane {
+	switch p {
+	case message.Urgent:
+		return pacing.Urgent
+	case message.Bulk:
+		return pacing.Bulk
+	}
+	return pacing.Normal
+}

@@ -1,0 +1,107 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hermodhq/hermod/core/internal/ids"
+	"github.com/hermodhq/hermod/core/internal/pacing"
+	"github.com/hermodhq/hermod/core/internal/table"
+	"github.com/hermodhq/hermod/internal/flow"
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/message"
+)
+
+// ErrStopped says that the owner takes nothing any more.
+var ErrStopped = errors.New("the engine has stopped")
+
+// ErrBusy says that a message was not even taken up, because too many wait.
+var ErrBusy = errors.New("too many messages wait to be accepted")
+
+// Accept stores a message, and returns once it is durable. An error of ctx says that it is not known whether the
+// message was stored.
+func (o *Owner) Accept(ctx context.Context, n *table.NewMessage) error {
+	select {
+	case o.slots <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	}
+	defer func() { <-o.slots }()
+	a := &accept{new: n, done: make(chan error, 1)}
+	return o.await(ctx, input{accept: a}, a.done)
+}
+
+func (o *Owner) await(ctx context.Context, i input, done <-chan error) error {
+	if !o.in.Put(i) {
+		return ErrStopped
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Granted tells that pacing lets these turns of an account call. It never blocks.
+func (o *Owner) Granted(account message.AccountID, turns []pacing.Item) {
+	o.in.Put(input{granted: &granted{account: account, turns: turns}})
+}
+
+// Barred tells that an account cannot be used now: it is about these turns, or about all that wait for it. It never blocks.
+func (o *Owner) Barred(account message.AccountID, turns []pacing.Item, f *fault.Fault) {
+	o.in.Put(input{barred: &barred{granted{account, turns}, f}})
+}
+
+// Answered tells what became of a call. It never blocks; the number of calls under way bounds the queue.
+func (o *Owner) Answered(id ids.ID, ev flow.Event, detail map[string]string) {
+	o.in.Put(input{event: &event{id: id, ev: ev, detail: detail}})
+}
+
+// Event stores an event about a message, a receipt or a cancellation, and returns once it is durable.
+func (o *Owner) Event(ctx context.Context, id ids.ID, ev flow.Event) error {
+	e := &event{id: id, ev: ev, done: make(chan error, 1)}
+	return o.await(ctx, input{event: e}, e.done)
+}
+
+// Report stores a vendor's event, and returns once it is durable. orphan is set for a receipt whose attempt is not known.
+func (o *Owner) Report(ctx context.Context, ev *message.Event, json []byte, orphan *message.Receipt) error {
+	r := &report{json: json, account: ev.Account, event: ev, orphan: orphan, done: make(chan error, 1)}
+	return o.await(ctx, input{report: r}, r.done)
+}
+
+// Do runs fn on the owner's goroutine and waits for it, for questions about the table.
+func (o *Owner) Do(ctx context.Context, fn func()) error {
+	done := make(chan error, 1)
+	return o.await(ctx, input{ask: func() { fn(); done <- nil }}, done)
+}
+
+// Wait returns where a message stands once it has reached until or a final outcome. known is false when the owner does not
+// remember the message.
+func (o *Owner) Wait(ctx context.Context, id ids.ID, until message.Outcome) (s table.Status, known bool, err error) {
+	c := make(chan table.Status, 1)
+	err = o.Do(ctx, func() {
+		e := o.table.Entries[id]
+		if known = e != nil; !known {
+			return
+		}
+		if s = e.Status(); s.Reached(until) {
+			c <- s
+			return
+		}
+		o.waits.Add(id, until, c)
+	})
+	if err != nil || !known {
+		return s, known, err
+	}
+	select {
+	case s = <-c:
+		return s, true, nil
+	case <-o.stopped:
+		return s, true, ErrStopped
+	case <-ctx.Done():
+		_ = o.Do(context.WithoutCancel(ctx), func() { o.waits.Remove(id, c) })
+		return s, true, ctx.Err()
+	}
+}
