@@ -1,0 +1,105 @@
+// Package serve is what `hermod run` offers over HTTP: webhooks, health and metrics; and how its servers start and drain.
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// MaxBody is the size of the largest request body, in bytes.
+const MaxBody = 1 << 20
+
+// Engine is what the public server needs of an engine.
+type Engine interface {
+	Webhooks() http.Handler
+	Ready() error
+}
+
+// Public serves an engine to vendors and to those who watch it:
+//
+//	/webhooks/ACCOUNT/...   the vendors' webhooks
+//	/healthz                200 while the process lives
+//	/readyz                 200 while the engine can accept and call, else 503 with the reason
+//	/metrics                in Prometheus' format
+//
+// draining makes /readyz answer 503, so that a load balancer sends nothing more.
+func Public(e Engine, metrics http.Handler, draining *atomic.Bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/", http.StripPrefix("/webhooks", http.MaxBytesHandler(e.Webhooks(), MaxBody)))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { health(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		switch err := e.Ready(); {
+		case draining.Load():
+			health(w, http.StatusServiceUnavailable, "draining")
+		case err != nil:
+			health(w, http.StatusServiceUnavailable, err.Error())
+		default:
+			health(w, http.StatusOK, "ready")
+		}
+	})
+	mux.Handle("GET /metrics", metrics)
+	return mux
+}
+
+func health(w http.ResponseWriter, status int, text string) {
+	body, err := json.Marshal(map[string]any{"ok": status == http.StatusOK, "status": text})
+	if err != nil {
+		status, body = http.StatusInternalServerError, nil
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the caller has left
+}
+
+// Server is one running HTTP server. Stop ends it.
+type Server struct {
+	http *http.Server
+	stop context.CancelFunc
+	done chan struct{}
+	err  error
+}
+
+// Limits bound what one connection may hold up. Zero durations mean no bound.
+type Limits struct {
+	Read  time.Duration // of a whole request
+	Write time.Duration // of a whole answer
+}
+
+// Start serves h on l until Stop. The requests' contexts end with ctx, or when Stop gives up waiting for them.
+func Start(ctx context.Context, l net.Listener, h http.Handler, limits Limits, logger *slog.Logger) *Server {
+	base, stop := context.WithCancel(ctx)
+	s := &Server{stop: stop, done: make(chan struct{}), http: &http.Server{
+		Handler: h, BaseContext: func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}}
+	go func() {
+		defer close(s.done)
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.err = err
+		}
+	}()
+	return s
+}
+
+// Done is closed when the server has ended, by Stop or because it failed.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Stop takes no new requests and lets those under way finish until ctx ends; then it cuts them off. It returns why the
+// server failed, if it did, or that requests were cut off. It may be called again.
+func (s *Server) Stop(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	s.stop()
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	<-s.done
+	return errors.Join(s.err, err)
+}

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"github.com/hermodhq/hermod/plugins/chatondesk"
+	"github.com/hermodhq/hermod/plugins/convrs"
+	"github.com/hermodhq/hermod/plugins/omnidesk"
+	"github.com/hermodhq/hermod/sdk/connector"
+)
+
+// vendors are the connectors that are linked into the command.
+func vendors() []connector.Connector {
+	return []connector.Connector{
+		chatondesk.New(),
+		convrs.New(),
+		omnidesk.New(),
+	}
+}

@@ -1,0 +1,201 @@
+package connectortest_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hermodhq/hermod/sdk/connectortest"
+	"github.com/hermodhq/hermod/sdk/connectortest/conformance"
+)
+
+// mistakes are toys with one mistake each, and the check that must find it. after is a check that must have run before.
+var mistakes = []struct {
+	mistake, check, says, after string
+	process                     bool
+}{
+	{mistake: "version", check: "description", says: "semantic version"},
+	{mistake: "undeclared receipts", check: "description", says: "receipts are pushed"},
+	{mistake: "unmarked secret", check: "description", says: "setting token looks like a secret"},
+	{mistake: "refuses to open", check: "harness", says: "does not open"},
+	{mistake: "map config", check: "settings", says: "Open accepts an unknown setting"},
+	{mistake: "hangs in close", check: "open_close", says: "did not return"},
+	{mistake: "declares media", check: "channels", says: "channel sms, media is declared, but fails"},
+	{mistake: "lies", check: "channels", says: "the stand-in saw no call"},
+	{mistake: "plain errors", check: "vendor_down", says: "without a class"},
+	{mistake: "panics", check: "channels", says: "panicked"},
+	{mistake: "any channel", check: "undeclared", says: "hermod-kit-channel"},
+	{mistake: "counts bytes", check: "limits", says: "refuses a text of MaxText characters"},
+	{mistake: "no limit", check: "limits", says: "longer than MaxText"},
+	{mistake: "sends emoji twice", check: "odd_messages", says: "the vendor took"},
+	{mistake: "429 is internal", check: "vendor_rate_limited", says: "want class [rate_limited]"},
+	{mistake: "no retry-after", check: "vendor_rate_limited_retry_after", says: "the fault says 0s"},
+	{mistake: "unreachable is unknown", check: "vendor_unreachable", says: "want class [unavailable]"},
+	{mistake: "503 is internal", check: "vendor_down", says: "internal"},
+	{mistake: "401 is internal", check: "vendor_unauthorized", says: "want class [unauthorized]"},
+	{mistake: "400 is unavailable", check: "vendor_echo", says: "unavailable"},
+	{mistake: "timeout is internal", check: "vendor_timeout_before", says: "internal"},
+	{mistake: "timeout is unavailable", check: "vendor_timeout_after", says: "want class [outcome_unknown]"},
+	{mistake: "drop is unavailable", check: "vendor_dropped_after", says: "want class [outcome_unknown]"},
+	{mistake: "hopes", check: "vendor_dropped_after", says: "is answered with success"},
+	{mistake: "500 is unavailable", check: "vendor_failed_after", says: "want class [outcome_unknown]"},
+	{mistake: "tries again", check: "vendor_failed_after", says: "3 deliveries made 6 calls"},
+	{mistake: "garbage is internal", check: "vendor_garbage", says: "want class [outcome_unknown]"},
+	{mistake: "reads it all", check: "vendor_oversized", says: "was read on and on"},
+	{mistake: "ignores the context", check: "canceled", says: "did not return"},
+	{mistake: "ignores the context", check: "vendor_timeout_after", says: "no answer"},
+	{mistake: "operation fails", check: "operations", says: "operation contact.greet fails"},
+	{mistake: "operation panics", check: "operations", says: "panicked"},
+	{mistake: "knows everything", check: "queries", says: "does not exist"},
+	{mistake: "empty receipts", check: "queries", says: "the receipt's outcome is"},
+	{mistake: "wrong event", check: "webhooks", says: "want [receipt]"},
+	{mistake: "declares event", check: "listening", says: "contact.created is declared, and nothing brought it"},
+	{mistake: "receipt of nothing", check: "webhooks", says: "belongs to no attempt"},
+	{mistake: "odd status", check: "webhooks", says: "HTTP status 42"},
+	{mistake: "random ids", check: "webhook_repeats", says: "other event ids"},
+	{mistake: "same ids", check: "webhook_repeats", says: "bring different events with the same id"},
+	{mistake: "trusts everyone", check: "webhook_forged", says: "brings events"},
+	{mistake: "never stale", check: "webhook_stale", says: "brings events"},
+	{mistake: "indexes the body", check: "webhook_noise", says: "panicked"},
+	{mistake: "trusts everyone", check: "webhook_noise", says: "brings an event"},
+	{mistake: "is deaf", check: "listening", says: "heard nothing"},
+	{mistake: "listens on", check: "listening", says: "did not return"},
+	{mistake: "stops listening", check: "listening", says: "before its context ended"},
+	{mistake: "leaks", check: "goroutines", says: "toy.newAccount"},
+	{mistake: "keeps connections", check: "goroutines", says: "net/http.(*Transport).dialConn"},
+	{mistake: "logs the configuration", check: "secrets", says: "its log holds the secret setting token", after: "channels"},
+	{mistake: "logs the number", check: "secrets", says: "its log holds the phone number", after: "channels"},
+	{mistake: "tells the text", check: "secrets", says: "holds the text of a message", after: "vendor_down"},
+	{mistake: "repeats the vendor", check: "secrets", says: "holds the secret setting token", after: "vendor_echo"},
+
+	{mistake: "panics", check: "channels", says: "panicked", process: true},
+	{mistake: "logs the number", check: "secrets", says: "its log holds the phone number", after: "channels", process: true},
+	{mistake: "prints", check: "secrets", says: "its log holds the phone number", after: "channels", process: true},
+	{mistake: "logs the configuration", check: "secrets", says: "its log holds the secret setting token", after: "channels", process: true},
+	{mistake: "dies", check: "channels", says: "the process died", process: true},
+	{mistake: "hangs in close", check: "process_end", says: "was killed", process: true},
+	{mistake: "random ids", check: "webhook_repeats", says: "other event ids", process: true},
+	{mistake: "timeout is unavailable", check: "vendor_timeout_after", says: "want class [outcome_unknown]", process: true},
+	{mistake: "listens on", check: "listening", says: "did not return", process: true},
+	{mistake: "stops listening", check: "listening", says: "before its context ended", process: true},
+}
+
+func self(t *testing.T) conformance.Target {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conformance.Target{Program: program, Args: []string{"-test.run=^$"}, Version: conformance.Versions()[0]}
+}
+
+// findings runs some checks on a harness.
+func findings(t *testing.T, h connectortest.Harness, at conformance.Target, names ...string) (list []conformance.Finding) {
+	t.Helper()
+	s, err := conformance.Start(t.Context(), h, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop(context.WithoutCancel(t.Context()))
+	for _, c := range conformance.Plan(h.Connector.Describe(), at) {
+		if slices.Contains(names, c.Name) {
+			list = append(list, s.Run(t.Context(), c)...)
+		}
+	}
+	return list
+}
+
+func wantFinding(t *testing.T, list []conformance.Finding, check, says string) {
+	t.Helper()
+	for _, f := range list {
+		if f.Check == check && strings.Contains(f.Problem, says) {
+			if f.Advice == "" {
+				t.Errorf("the finding %q gives no advice", f.Problem)
+			}
+			return
+		}
+	}
+	t.Errorf("check %s did not find %q, but: %v", check, says, list)
+}
+
+// TestMistakesAreFound holds that every mistake is found by its check.
+func TestMistakesAreFound(t *testing.T) {
+	covered := map[string]bool{}
+	for _, m := range mistakes {
+		covered[m.check] = true
+		at, where := conformance.Target{}, "/in_process"
+		if m.process {
+			at, where = self(t), "/process"
+		}
+		t.Run(m.mistake+"/"+m.check+where, func(t *testing.T) {
+			wantFinding(t, findings(t, harness(t, m.mistake), at, m.check, m.after), m.check, m.says)
+		})
+	}
+	for _, c := range conformance.Checks() {
+		if !covered[c.Name] && c.Name != "operation_inputs" && c.Name != "wire" {
+			t.Errorf("no mistake shows that check %s finds any", c.Name)
+		}
+	}
+}
+
+// TestHarnessMistakes holds what an author may get wrong in the harness.
+func TestHarnessMistakes(t *testing.T) {
+	for name, x := range map[string]struct {
+		change      func(h *connectortest.Harness)
+		check, says string
+	}{
+		"no config":         {func(h *connectortest.Harness) { h.Config = nil }, "harness", "Harness.Config is not set"},
+		"no vendor":         {func(h *connectortest.Harness) { h.Vendor = nil }, "channels", "Harness.Vendor is not set"},
+		"no webhooks":       {func(h *connectortest.Harness) { h.Webhooks = nil }, "webhooks", "Harness.Webhooks is not set"},
+		"no forged":         {func(h *connectortest.Harness) { h.Forged = nil }, "webhook_forged", "was not made"},
+		"no input":          {func(h *connectortest.Harness) { h.Inputs = nil }, "operations", `Inputs["contact.greet"] is not set`},
+		"an input too many": {func(h *connectortest.Harness) { h.Inputs["x"] = json.RawMessage(`{}`) }, "operations", "operation x, which is not declared"},
+		"nothing happens": {func(h *connectortest.Harness) {
+			h.Happen, h.Patience = func(context.Context) error { return nil }, time.Second
+		}, "listening", "heard nothing"},
+		"short secret": {func(h *connectortest.Harness) {
+			h.Config = json.RawMessage(strings.Replace(string(h.Config), token, "abc", 1))
+		}, "harness", "too short"},
+		"needless excuse":     {excuse("webhook_stale", "none"), "webhook_stale", "excused, but it can be made"},
+		"excuse for nothing":  {excuse("no_such_check", "none"), "harness", "does not exist"},
+		"excuse for a must":   {excuse("channels", "none"), "harness", "cannot be excused"},
+		"excuse without text": {func(h *connectortest.Harness) { excuse("webhook_stale", "")(h); h.Stale = nil }, "webhook_stale", "gives no reason"},
+		"blind stand-in":      {func(h *connectortest.Harness) { h.Vendor = blind{} }, "vendor_down", "was not made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := harness(t, "")
+			x.change(&h)
+			wantFinding(t, findings(t, h, conformance.Target{}, x.check), x.check, x.says)
+		})
+	}
+}
+
+func excuse(check, reason string) func(*connectortest.Harness) {
+	return func(h *connectortest.Harness) { h.Excuses = map[string]string{check: reason} }
+}
+
+// TestExcuse holds that a good excuse stands, and is reported.
+func TestExcuse(t *testing.T) {
+	h := harness(t, "")
+	excuse("webhook_stale", "the vendor gives no time")(&h)
+	h.Stale = nil
+	s, err := conformance.Start(t.Context(), h, conformance.Target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop(t.Context())
+	for _, c := range conformance.Plan(h.Connector.Describe(), conformance.Target{}) {
+		if c.Name == "webhook_stale" || c.Name == "harness" {
+			if list := s.Run(t.Context(), c); len(list) > 0 {
+				t.Error(list)
+			}
+		}
+	}
+	if left := s.Left(); len(left) != 1 || left[0].Reason != "the vendor gives no time" {
+		t.Errorf("left out %v", left)
+	}
+}

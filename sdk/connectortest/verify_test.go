@@ -1,0 +1,104 @@
+package connectortest_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hermodhq/hermod/sdk/connectortest"
+	"github.com/hermodhq/hermod/sdk/connectortest/conformance"
+	"github.com/hermodhq/hermod/sdk/connectortest/internal/toy"
+)
+
+func verifyConfig(t *testing.T) connectortest.VerifyConfig {
+	t.Helper()
+	at := self(t)
+	return connectortest.VerifyConfig{Program: at.Program, Args: at.Args, Env: []string{"HERMOD_CONNECTOR_NAME=toy"}}
+}
+
+func verify(t *testing.T, c connectortest.VerifyConfig) *connectortest.Report {
+	t.Helper()
+	r, err := connectortest.Verify(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestVerifyWhatIsGiven holds that less knowledge makes fewer checks, and that the report says so.
+func TestVerifyWhatIsGiven(t *testing.T) {
+	c := verifyConfig(t)
+	bare := verify(t, c)
+	if !bare.OK() || bare.Connector != "toy" || len(bare.Left) < 20 {
+		t.Errorf("without a configuration: %+v", bare)
+	}
+	c.Config = json.RawMessage(`{"base_url": "${vendor}", "token": "` + token + `", "webhook_secret": "` + secret + `"}`)
+	misbehaving := verify(t, c)
+	if !misbehaving.OK() || len(misbehaving.Left) >= len(bare.Left) {
+		t.Errorf("with a configuration: %+v", misbehaving)
+	}
+	sim := httptest.NewServer(toy.NewVendor())
+	defer sim.Close()
+	c.Simulator = sim.URL
+	c.Inputs = harness(t, "").Inputs
+	whole := verify(t, c)
+	if !whole.OK() || len(whole.Left) >= len(misbehaving.Left) || slices.ContainsFunc(whole.Left, func(l conformance.Left) bool { return l.Check == "channels" }) {
+		t.Errorf("with a simulator: %+v", whole)
+	}
+}
+
+// TestVerifyRogue holds that what the SDK gives authors for nothing is checked for those who do without.
+func TestVerifyRogue(t *testing.T) {
+	sim := httptest.NewServer(toy.NewVendor())
+	defer sim.Close()
+	c := verifyConfig(t)
+	c.Env = []string{"TEST_ROGUE=1"}
+	c.Config, c.Simulator = json.RawMessage(`{"url": "${vendor}"}`), sim.URL
+	c.Inputs = map[string]json.RawMessage{"any.thing": json.RawMessage(`{}`)}
+	r := verify(t, c)
+	for check, says := range map[string]string{
+		"description": "a second Describe says something else", "wire": "an operation of an unknown handle succeeds",
+		"settings": "Open accepts a configuration that is no JSON", "open_close": "does not answer an unknown operation",
+		"operations": "does not fit its schema", "operation_inputs": `wrong input "[]"`, "channels": "got 2 answers", "limits": "got no answer",
+		"vendor_down": "belong to no delivery", "vendor_garbage": "a_class_of_its_own",
+	} {
+		wantFinding(t, r.Findings, check, says)
+	}
+}
+
+func TestVerifyCannotStart(t *testing.T) {
+	for name, c := range map[string]connectortest.VerifyConfig{
+		"no such program":  {Program: filepath.Join(t.TempDir(), "none")},
+		"not a connector":  {Program: self(t).Program, Args: []string{"-test.run=^$"}, Env: []string{"HERMOD_CONNECTOR_NAME=nobody"}},
+		"no simulator URL": {Program: self(t).Program, Config: json.RawMessage(`{"url":"${vendor}"}`), Simulator: "::"},
+	} {
+		if r, err := connectortest.Verify(t.Context(), c); err == nil {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// TestPartialRunsFail runs this binary's suite in ways that leave something out. It must fail each time, and say why.
+func TestPartialRunsFail(t *testing.T) {
+	for name, x := range map[string]struct {
+		args []string
+		says string
+	}{
+		"one check":    {[]string{"-test.run=^TestRightToyPasses$/^in_process$/^description$"}, "64 of 65 checks"},
+		"whole test":   {[]string{"-test.skip=."}, `the suite of connector "toy" was not run`},
+		"skipped part": {[]string{"-test.run=^TestRightToyPasses$", "-test.skip=/process_v1|/in_process/[d-z]"}, "checks of connector"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], x.args...)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), x.says) {
+				t.Errorf("it ended with %v and said:\n%s", err, out)
+			}
+		})
+	}
+}
