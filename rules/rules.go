@@ -33,6 +33,7 @@
 //	    rate: 100                    # actions a minute, above which they wait; left out: 100
 //
 // The input of a call is checked against the operation's JSON Schema: keys and types when the file is loaded, values before each call.
+// Actions that wait for their rate take up room: give a reaction to something frequent a rate of its own.
 // A value that is one {{ expression }} keeps the expression's type. Expressions of reactions see event and now, and nothing else: event.type, id,
 // time, account, message, user, conversation, contact, receipt, inbound, messages, summary (the messages as lines of text), data and vendor.
 //

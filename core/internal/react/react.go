@@ -22,7 +22,7 @@ import (
 // Bounds.
 const (
 	MaxDepth     = 4    // reactions in one chain, each caused by the one before
-	waiting      = 1024 // reactions to events that are taken up; no further events are handled meanwhile
+	waiting      = 4096 // reactions to events that are taken up; above that the next event waits
 	acting       = 32   // calls and sends under way at once
 	maxOutput    = 64 << 10
 	firstPause   = time.Second
