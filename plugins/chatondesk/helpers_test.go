@@ -11,18 +11,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/hermodhq/hermod/plugins/chatondesk"
 	"github.com/hermodhq/hermod/plugins/chatondesk/chatondesksim"
 	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/connectortest"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
 var update = flag.Bool("update", false, "write golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { connectortest.Main(m, chatondesk.New()) }
 
 const (
 	ada  = "+447700900140" // no suffix of the script

@@ -13,18 +13,18 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/hermodhq/hermod/plugins/convrs"
 	"github.com/hermodhq/hermod/plugins/convrs/convrssim"
 	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/connectortest"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
 var update = flag.Bool("update", false, "write golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { connectortest.Main(m, convrs.New()) }
 
 const (
 	ada    = "+447700900140" // no suffix of the script: delivered

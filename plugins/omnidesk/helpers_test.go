@@ -12,11 +12,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/hermodhq/hermod/plugins/omnidesk"
 	"github.com/hermodhq/hermod/plugins/omnidesk/omnidesksim"
 	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/connectortest"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
@@ -26,7 +26,7 @@ var omnideskConnector = sync.OnceValue(omnidesk.New)
 
 var update = flag.Bool("update", false, "write golden files")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { connectortest.Main(m, omnideskConnector()) }
 
 const (
 	ada      = "+447700900140" // no suffix of the script

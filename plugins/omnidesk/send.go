@@ -37,6 +37,9 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	if c.Media != nil && c.Media.URL != "" {
 		text = strings.TrimSpace(text + "\n" + c.Media.URL)
 	}
+	if text == "" && (c.Media == nil || len(c.Media.Data) == 0) {
+		return connector.Result{}, fault.New(fault.ContentRejected, "text_empty", "there is nothing to send: the text is blank")
+	}
 	result := connector.Result{User: message.VendorUserID(session), Outcome: message.Accepted}
 	number, _ := strconv.Atoi(d.Labels[labelNumber])
 	if number < 0 || number > maxNumber {
@@ -48,6 +51,9 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 			CustomerName: fitting("name", d.To.Name), EmailAddress: fitting("email", d.To.Email), PhoneNumber: fitting("phone", d.To.Phone)})
 		if err != nil {
 			return connector.Result{}, faultOf(err, api.NotifyUserNewChatMessage.Info)
+		}
+		if reply.Data != "" { // a proxy's page, say
+			return connector.Result{}, fault.New(fault.OutcomeUnknown, "reply_invalid", "Omnidesk answered with what is no JSON")
 		}
 		if reply.TicketID != 0 {
 			result.Detail = map[string]string{"ticketID": strconv.Itoa(reply.TicketID)}

@@ -167,7 +167,7 @@ func TestFailures(t *testing.T) {
 		{"12", fault.ContentRejected, "refused", 0}, {"18", fault.Unauthorized, "permission_missing", 0}, {"19", fault.Unavailable, "http_unavailable", 0},
 		{"21", fault.OutcomeUnknown, "timeout", 0}, {"22", fault.OutcomeUnknown, "timeout", 1}, {"23", fault.OutcomeUnknown, "connection_lost", 0},
 		{"24", fault.OutcomeUnknown, "connection_lost", 1}, {"27", fault.OutcomeUnknown, "http_failed", 1}, {"28", fault.Unavailable, "http_unavailable", 0},
-		{"29", fault.RateLimited, "rate", 0}, {"20", "", "", 1}, {"25", "", "", 1}, {"40", "", "", 1},
+		{"29", fault.RateLimited, "rate", 0}, {"20", "", "", 1}, {"25", fault.OutcomeUnknown, "reply_invalid", 1}, {"40", "", "", 1},
 	}
 	sim, url := startSim(t, omnidesksim.Options{})
 	for _, auth := range []string{"header", "query"} {

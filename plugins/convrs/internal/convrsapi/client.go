@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -146,7 +147,11 @@ func (c *Client) do(ctx context.Context, cmd string, in any, from place) (json.R
 	if err != nil {
 		return nil, err
 	}
-	return open(cmd, raw, from)
+	payload, err := open(cmd, raw, from)
+	if refused, ok := errors.AsType[*Error](err); ok {
+		refused.Text, refused.WhatsAppText = withoutValues(refused.Text, body), withoutValues(refused.WhatsAppText, body)
+	}
+	return payload, err
 }
 
 // encode puts the token and the command before the fields of in.

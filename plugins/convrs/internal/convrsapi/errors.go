@@ -1,8 +1,13 @@
 package convrsapi
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,3 +71,38 @@ func (e *NoReplyError) Error() string {
 
 // Unwrap returns the cause.
 func (e *NoReplyError) Unwrap() error { return e.Err }
+
+// plain are the fields whose values may be repeated: they help, and say nothing about a customer.
+var plain = []string{"cmd", "language", "templateName", "route", "tag", "color"}
+
+// withoutValues cuts out of a vendor's text what the request said, token included.
+func withoutValues(text string, request []byte) string {
+	var fields any
+	if text == "" || json.Unmarshal(request, &fields) != nil {
+		return ""
+	}
+	named := map[string]string{} // value to the field's name
+	collect(named, "", fields)
+	longestFirst := slices.SortedFunc(maps.Keys(named), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	for _, value := range longestFirst {
+		text = strings.ReplaceAll(text, value, "["+named[value]+"]")
+	}
+	return text
+}
+
+func collect(named map[string]string, name string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			collect(named, key, value)
+		}
+	case []any:
+		for _, value := range v {
+			collect(named, name, value)
+		}
+	case string:
+		if len(v) > 1 && !slices.Contains(plain, name) {
+			named[v] = name
+		}
+	}
+}

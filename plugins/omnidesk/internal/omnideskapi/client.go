@@ -119,5 +119,9 @@ func (c *Client) do(ctx context.Context, info *Info, in reflect.Value) (Reply, e
 	if err != nil {
 		return Reply{}, err
 	}
-	return open(r.name, a)
+	reply, err := open(r.name, a)
+	if refused, ok := errors.AsType[*Error](err); ok {
+		refused.Text = r.cutOut(refused.Text)
+	}
+	return reply, err
 }

@@ -1,7 +1,11 @@
 package omnideskapi
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,6 +26,26 @@ type Error struct {
 // Error names the call, the HTTP status and the text.
 func (e *Error) Error() string {
 	return fmt.Sprintf("omnidesk: %s: HTTP status %d %s", e.Call, e.Status, e.Text)
+}
+
+// cutOut cuts out of a vendor's text what the request said of a customer.
+func (r *request) cutOut(text string) string {
+	named := map[string]string{} // value to the parameter's name
+	for _, p := range r.form {
+		named[p.text] = p.name
+	}
+	for name, values := range r.query {
+		for _, v := range values {
+			named[v] = name
+		}
+	}
+	longestFirst := slices.SortedFunc(maps.Keys(named), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	for _, value := range longestFirst {
+		if len(value) > 1 {
+			text = strings.ReplaceAll(text, value, "["+named[value]+"]")
+		}
+	}
+	return text
 }
 
 // Reason says why there is no answer.
