@@ -10,14 +10,11 @@ import (
 	"slices"
 
 	"github.com/hermodhq/hermod/core/internal/dispatch"
-	"github.com/hermodhq/hermod/core/internal/ids"
 	"github.com/hermodhq/hermod/core/internal/intake"
 	"github.com/hermodhq/hermod/core/internal/pluginhost"
 	"github.com/hermodhq/hermod/core/internal/poll"
 	"github.com/hermodhq/hermod/core/internal/programs"
-	"github.com/hermodhq/hermod/core/internal/table"
 	"github.com/hermodhq/hermod/core/internal/wasmhost"
-	"github.com/hermodhq/hermod/internal/flow"
 	"github.com/hermodhq/hermod/rules"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/fault"
@@ -79,7 +76,7 @@ func (r *running) startConnectors(ctx context.Context) error {
 	}
 	r.dispatch = dispatch.New(ctx, d)
 	r.accounts = map[message.AccountID]*pluginhost.Account{}
-	r.poller = poll.New(poll.Config{Query: r.query, Receipt: r.polled, Now: cfg.Clock.Now, After: cfg.Clock.After, Logger: cfg.Logger})
+	r.poller = poll.New(poll.Config{Query: r.query, Receipt: r.intake.Polled, Now: cfg.Clock.Now, After: cfg.Clock.After, Logger: cfg.Logger})
 	if err := r.plugins.Start(ctx); err != nil {
 		return err
 	}
@@ -161,15 +158,6 @@ func (r *running) query(ctx context.Context, id message.AccountID, q connector.Q
 		return message.Receipt{}, err
 	}
 	return a.Query(ctx, q)
-}
-
-// polled takes the answer to a question about an attempt.
-func (r *running) polled(ctx context.Context, id ids.ID, attempt int, rec message.Receipt) error {
-	err := r.owners[id.Partition()].Event(ctx, id, flow.ReceiptEvent(rec, attempt))
-	if errors.Is(err, table.ErrUnknown) {
-		return nil
-	}
-	return err
 }
 
 // Invoke runs an operation of an account's connector. The input must fit the operation's schema; errors are a *[fault.Fault].

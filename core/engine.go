@@ -262,6 +262,9 @@ func (r *running) stop(ctx context.Context) error {
 		}
 		r.abandon()
 	}
+	if r.keys != nil {
+		r.keys.Close()
+	}
 	r.sends.Wait()
 	if r.transforms != nil {
 		errs = append(errs, r.transforms.Close(context.WithoutCancel(ctx)))

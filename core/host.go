@@ -94,6 +94,9 @@ func (r *running) Key(digest [16]byte, id ids.ID, at time.Time, seq uint64) {
 // KeysBefore lists a partition's keys in frames before seq.
 func (r *running) KeysBefore(i int, seq uint64) []ids.Key { return r.keys.Before(i, seq) }
 
+// Unkey gives a key up.
+func (r *running) Unkey(digest [16]byte, id ids.ID) { r.keys.Release(digest, id) }
+
 // Orphan keeps a receipt whose attempt is not known yet, or passes it on when it has become known.
 func (r *running) Orphan(receipt message.Receipt, account message.AccountID, at time.Time) {
 	if a, known := r.vendors.Orphan(account, receipt, at); known {

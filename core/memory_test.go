@@ -76,7 +76,7 @@ func TestMemoryOfWaiting(t *testing.T) {
 	engine := startEngine(t, tenRoutes(acceptedStep+"        until: delivered\n        within: 24h\n"), nil)
 	sendWaiting(t, engine, 0, 1000)
 	before := ownHeap()
-	sendWaiting(t, engine, 1000, 11000)
+	sendWaiting(t, engine, 1000, 101_000)
 	each := float64(ownHeap()-before) / 100_000
 	t.Logf("%.0f bytes each", each)
 	if each > 500 {

@@ -33,7 +33,7 @@ func (e *Engine) Send(ctx context.Context, m message.Message) (message.ID, error
 	if err := r.stalled(); err != nil {
 		return "", err
 	}
-	if err := e.normalise(&m); err != nil {
+	if err := e.addresses.Message(&m); err != nil {
 		return "", err
 	}
 	n, owner, err := r.prepare(&m)
@@ -42,29 +42,19 @@ func (e *Engine) Send(ctx context.Context, m message.Message) (message.ID, error
 	}
 	if n.Keyed {
 		first, known, err := r.keys.Reserve(ctx, n.Key, n.ID)
-		if err != nil || known {
-			return first.Message(), err
+		switch {
+		case errors.Is(err, index.ErrClosed):
+			return "", ErrStopped
+		case err != nil:
+			return "", fmt.Errorf("the message was not accepted: %w", err)
+		case known:
+			return first.Message(), nil
 		}
 	}
 	if err := owner.Accept(ctx, n); err != nil {
 		return "", r.refused(ctx, n, err)
 	}
 	return m.ID, nil
-}
-
-func (e *Engine) normalise(m *message.Message) error {
-	if m.ID != "" {
-		return &message.Error{Code: "id_set", Path: "id", Text: "the id is set by the engine; use `key` for your own identifier"}
-	}
-	if err := m.Validate(); err != nil {
-		return err
-	}
-	to, err := e.addresses.Recipient(m.To)
-	if err != nil {
-		return err
-	}
-	m.To, m.Data = to, message.NormalizeData(m.Data)
-	return nil
 }
 
 // prepare plans a message and encodes it for the journal.
@@ -103,10 +93,19 @@ func (r *running) refused(ctx context.Context, n *table.NewMessage, err error) e
 			return ErrStopped
 		}
 		return fmt.Errorf("the message was not accepted: %w", err)
+	case isRefusal(err):
+		r.keys.Release(n.Key, n.ID)
+		return err
 	case ctx.Err() != nil:
 		return fmt.Errorf("it is not known whether the message was accepted; send it again with the same key: %w", ctx.Err())
 	}
 	return fault.New(fault.Unavailable, "journal_unavailable", "the journal did not take the message, which may still be stored; send it again with the same key: %w", err)
+}
+
+// isRefusal reports whether the message itself is why it was not taken.
+func isRefusal(err error) bool {
+	_, refusal := errors.AsType[*message.Error](err)
+	return refusal
 }
 
 // stalled returns why the journal takes nothing now, or nil.

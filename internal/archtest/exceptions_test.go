@@ -14,6 +14,8 @@ var exceptions = []exception{
 	{"background", "core/internal/pluginhost/host.go", "connectors live until Stop, not until the context of Start ends"},
 	{"background", "core/internal/pluginhost/process/local.go", "a connector in this process lives until its link is closed"},
 	{"background", "core/internal/pluginhost/process/process.go", "killing a process must not be cancelled"},
+	{"package size", "core/internal/partition", "one goroutine owns the whole of it, and half of its parts would be arguments of the other half"},
+	{"background", "plugins/chat2desk/chat2desksim/sim.go", "a simulator lives until Close"},
 	{"background", "plugins/convrs/convrssim/sim.go", "a simulator lives until Close"},
 	{"background", "plugins/convrs/internal/convrsapi/socket.go", "an account lives until Close, not until its opener's context ends"},
 	{"background", "sdk/connector/serve.go", "serving is the whole of a connector's main"},

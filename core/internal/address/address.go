@@ -55,6 +55,23 @@ func New(region string) (*Normalizer, error) {
 	return &Normalizer{region: region, classes: classes}, nil
 }
 
+// Message checks a message as a host gives it, and brings its recipient and data into the form that the engine keeps. Errors are of
+// type *[message.Error].
+func (n *Normalizer) Message(m *message.Message) error {
+	if m.ID != "" {
+		return &message.Error{Code: "id_set", Path: "id", Text: "the id is set by the engine; use `key` for your own identifier"}
+	}
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	to, err := n.Recipient(m.To)
+	if err != nil {
+		return err
+	}
+	m.To, m.Data = to, message.NormalizeData(m.Data)
+	return nil
+}
+
 // Recipient returns r with its phone number, country and e-mail address normalised. The country follows the phone number where
 // there is one, and is empty for numbers that belong to no country, such as satellite phones. The map of users is shared with r.
 func (n *Normalizer) Recipient(r message.Recipient) (message.Recipient, error) {

@@ -5,6 +5,7 @@ package index
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"hash/maphash"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ func Digest(k message.Key) [16]byte {
 
 // Keys remembers idempotency keys for a window of time.
 type Keys struct {
+	gone   chan struct{} // closed by Close
 	window time.Duration
 	now    func() time.Time
 	shards [shards]keyShard
@@ -48,7 +50,7 @@ type pending struct {
 
 // NewKeys returns an empty table that remembers keys for window.
 func NewKeys(window time.Duration, now func() time.Time) *Keys {
-	k := &Keys{window: window, now: now}
+	k := &Keys{gone: make(chan struct{}), window: window, now: now}
 	for i := range k.shards {
 		k.shards[i].known, k.shards[i].pending = map[[16]byte]known{}, map[[16]byte]*pending{}
 	}
@@ -76,11 +78,19 @@ func (k *Keys) Reserve(ctx context.Context, d [16]byte, id ids.ID) (ids.ID, bool
 		s.mu.Unlock()
 		select {
 		case <-wait.done:
+		case <-k.gone:
+			return ids.ID{}, false, ErrClosed
 		case <-ctx.Done():
 			return ids.ID{}, false, ctx.Err()
 		}
 	}
 }
+
+// ErrClosed says that it will not become known what became of the message that has the key.
+var ErrClosed = errors.New("the keys are closed")
+
+// Close lets those go who wait for a key. Call it once, when nothing becomes durable any more.
+func (k *Keys) Close() { close(k.gone) }
 
 // Release gives a reserved key up: its message was certainly not stored.
 func (k *Keys) Release(d [16]byte, id ids.ID) {

@@ -113,6 +113,15 @@ func (s *Store) about(ctx context.Context, id ids.ID, attempt int, ev *message.E
 	return err
 }
 
+// Polled stores the answer to a question about an attempt.
+func (s *Store) Polled(ctx context.Context, id ids.ID, attempt int, rec message.Receipt) error {
+	err := s.Owners[id.Partition()].Event(ctx, id, flow.ReceiptEvent(rec, attempt))
+	if errors.Is(err, table.ErrUnknown) {
+		return nil
+	}
+	return err
+}
+
 // report stores an event about no message in memory, in the partition of its person or vendor id. An orphan is stored as
 // the receipt alone: the engine passes it on once its attempt is known.
 func (s *Store) report(ctx context.Context, ev *message.Event, orphan *message.Receipt) error {

@@ -116,7 +116,7 @@ func (p *Partition) Append(ctx context.Context, data []byte) (Frame, error) {
 		return Frame{}, err
 	}
 	defer release()
-	if limit := min(MaxFrame, int(l.NC.MaxPayload())-1024); len(data) > limit {
+	if limit := limitOf(l); len(data) > limit {
 		return Frame{}, jerr.New(CodeTooLarge, "append smaller frames", "a frame of %d bytes is over the limit of %d", len(data), limit)
 	}
 	id := ""
@@ -136,6 +136,18 @@ func (p *Partition) Append(ctx context.Context, data []byte) (Frame, error) {
 	}
 	return p.store(ctx, l, id, data)
 }
+
+// Limit returns how many bytes a frame may have: [MaxFrame], or what an external server takes. It does not ask the server.
+func (p *Partition) Limit() int {
+	p.j.mu.RLock()
+	defer p.j.mu.RUnlock()
+	if p.j.link.NC == nil {
+		return MaxFrame
+	}
+	return limitOf(p.j.link)
+}
+
+func limitOf(l *link.Link) int { return min(MaxFrame, int(l.NC.MaxPayload())-1024) }
 
 // ready reports why nothing can be appended now, after mending what can be mended.
 func (p *Partition) ready(ctx context.Context, n int) error {

@@ -58,10 +58,14 @@ func empty[T any](s []T) []T {
 	return s[:0]
 }
 
+// full reports whether the frame shall take nothing more: it leaves room for one entry of the largest size.
 func (o *Owner) full() bool {
 	entries, bytes := o.frame.Size()
-	return entries >= 2*frameEntries || bytes >= frameBytes
+	return entries >= 2*frameEntries || bytes >= min(frameBytes, o.limit/4)
 }
+
+// largest returns how many bytes the texts of one entry may have.
+func (o *Owner) largest() int { return o.limit / 8 * 5 }
 
 // flush asks pacing for the turns that messages want.
 func (o *Owner) flush() {
@@ -95,6 +99,7 @@ func (o *Owner) commit(ctx context.Context) error {
 		}
 		o.cfg.Host.Stalled(o.cfg.Index, err)
 		o.refuse(err)
+		o.refuseWaiting(err)
 		timer, stop := o.cfg.After(pause)
 		select {
 		case <-ctx.Done():
@@ -112,6 +117,23 @@ func (o *Owner) refuse(err error) {
 	}
 	clear(o.frame.dones)
 	o.frame.dones = o.frame.dones[:0]
+}
+
+// refuseWaiting turns away the messages that wait for the next frame: nothing is known of when there will be one.
+func (o *Owner) refuseWaiting(err error) {
+	waiting := o.rest
+	for o.in.Ready() {
+		waiting = append(waiting, o.in.Take(frameEntries)...)
+	}
+	o.rest = nil
+	for _, in := range waiting {
+		if in.accept == nil {
+			o.rest = append(o.rest, in)
+			continue
+		}
+		o.cfg.Host.Unkey(in.accept.new.Key, in.accept.new.ID)
+		in.accept.done <- err
+	}
 }
 
 func (o *Owner) stored(seq uint64) {

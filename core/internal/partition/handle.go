@@ -17,7 +17,7 @@ import (
 // handle takes inputs into the frame, in their order. What the frame has no room for is left for the next.
 func (o *Owner) handle(inputs []input) {
 	for i, in := range inputs {
-		if o.full() {
+		if entries, bytes := o.frame.Size(); o.full() || (entries > 0 && bytes+in.texts() > o.limit/8*7) {
 			o.rest = append(o.rest, inputs[i:]...)
 			break
 		}
@@ -39,6 +39,21 @@ func (o *Owner) handle(inputs []input) {
 	clear(inputs)
 }
 
+// texts is about how many bytes an input brings into the frame.
+func (i *input) texts() (n int) {
+	switch {
+	case i.accept != nil:
+		n = len(i.accept.new.JSON) + len(i.accept.new.Contents)
+	case i.report != nil:
+		n = len(i.report.json)
+	case i.event != nil:
+		for k, v := range i.event.detail {
+			n += len(k) + len(v)
+		}
+	}
+	return n
+}
+
 // accept enters a message, with its plan where it has one, and takes its first step.
 func (o *Owner) accept(a *accept) {
 	n := a.new
@@ -58,7 +73,7 @@ func (o *Owner) accept(a *accept) {
 	case n.Failed != nil:
 		o.apply(e, entry, flow.Event{Kind: flow.Unroutable, Fault: fault.From(n.Failed)})
 	case e.Body.Plan != nil:
-		o.withPlan(e, entry, e.Body.Plan)
+		o.withPlan(e, entry, e.Body.Plan, n.Contents)
 	default:
 		o.due.Set(e, ids.Nanos(e.State.Due))
 		entry.State = record.StateOf(&e.State)
@@ -67,15 +82,22 @@ func (o *Owner) accept(a *accept) {
 
 // planned enters the plan of a message that waited for its time.
 func (o *Owner) planned(e *table.Entry, body *table.Body, plan *message.Plan) {
+	entry := o.frame.Add(&e.ID, journalv1.Kind_KIND_PLANNED)
+	contents, err := record.ContentsOf(plan)
+	if err == nil && len(contents) > o.largest() {
+		err = fault.New(fault.ContentRejected, "too_large", "the plan's texts take %d bytes in the journal; at most %d fit", len(contents), o.largest())
+	}
+	if err != nil {
+		o.apply(e, entry, flow.Event{Kind: flow.Unroutable, Fault: fault.From(err)})
+		return
+	}
 	e.Body = &table.Body{Message: body.Message, Plan: plan}
-	o.withPlan(e, o.frame.Add(&e.ID, journalv1.Kind_KIND_PLANNED), plan)
+	o.withPlan(e, entry, plan, contents)
 }
 
-func (o *Owner) withPlan(e *table.Entry, entry *journalv1.Entry, plan *message.Plan) {
+func (o *Owner) withPlan(e *table.Entry, entry *journalv1.Entry, plan *message.Plan, contents []byte) {
 	shape, err := o.shapes.Of(plan)
-	if err == nil {
-		entry.Contents, err = record.ContentsOf(plan)
-	}
+	entry.Contents = contents
 	if err != nil {
 		o.apply(e, entry, flow.Event{Kind: flow.Unroutable, Fault: fault.From(err)})
 		return
@@ -106,7 +128,25 @@ func (o *Owner) event(in *event) {
 	if e.State.Phase == flow.Done && in.ev.Kind != flow.Receipt {
 		return // it has ended, and nothing but a late receipt is worth a record
 	}
-	o.step(e, in.ev).Detail = in.detail
+	if in.done == nil && in.ev.Kind == flow.Receipt && !news(e, &in.ev) {
+		return // an orphan that found its attempt once more, when the log was read back
+	}
+	entry := o.step(e, in.ev)
+	if entry.Detail = in.detail; len(in.detail) > 0 {
+		o.frame.Grow((&input{event: in}).texts())
+	}
+}
+
+// news reports whether a receipt says more of its attempt than is known.
+func news(e *table.Entry, ev *flow.Event) bool {
+	if ev.Attempt < 1 || ev.Attempt > len(e.State.Attempts) {
+		return false
+	}
+	have := e.State.Attempts[ev.Attempt-1].Outcome
+	if ev.Fault != nil {
+		return have != message.Failed && have.Rank() < message.Delivered.Rank()
+	}
+	return ev.Outcome.Rank() > have.Rank()
 }
 
 func (o *Owner) report(r *report) {
@@ -207,6 +247,7 @@ func (o *Owner) apply(e *table.Entry, entry *journalv1.Entry, ev flow.Event) *jo
 		o.command(e, entry, c)
 	}
 	entry.State = record.StateOf(&e.State)
+	o.frame.Grow(record.Texts(entry))
 	if ended && entry.Late { // the receipt and the end are told apart: later receipts are late as well, and end nothing
 		o.frame.Add(&e.ID, journalv1.Kind_KIND_DUE).State = record.StateOf(&e.State)
 	}

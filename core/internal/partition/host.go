@@ -22,6 +22,7 @@ type Log interface {
 	SeekTime(ctx context.Context, t time.Time) (uint64, error)
 	TrimBefore(ctx context.Context, seq uint64) error
 	Stats() journal.Stats
+	Limit() int // bytes of a frame; it does not change
 }
 
 // Host is what a partition asks of its engine. The owner's goroutine calls it, so every method must return quickly.
@@ -51,6 +52,8 @@ type Host interface {
 	// Key takes up a key found in the log; KeysBefore lists those of this partition before seq that still count.
 	Key(digest [16]byte, id ids.ID, at time.Time, seq uint64)
 	KeysBefore(index int, seq uint64) []ids.Key
+	// Unkey gives up the key of a message that was certainly not stored.
+	Unkey(digest [16]byte, id ids.ID)
 	// Orphan takes up a receipt found in the log whose attempt was not known; Inbound an inbound event.
 	Orphan(r message.Receipt, account message.AccountID, at time.Time)
 	Inbound(e *message.Event)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hermodhq/hermod/core/internal/ids"
 	"github.com/hermodhq/hermod/core/internal/pacing"
+	"github.com/hermodhq/hermod/core/internal/record"
 	"github.com/hermodhq/hermod/core/internal/table"
 	"github.com/hermodhq/hermod/internal/flow"
 	"github.com/hermodhq/hermod/sdk/fault"
@@ -19,6 +20,20 @@ var ErrStopped = errors.New("the engine has stopped")
 // ErrBusy says that a message was not even taken up, because too many wait.
 var ErrBusy = errors.New("too many messages wait to be accepted")
 
+// weigh readies a message's plan for the journal. A message that no frame can hold is a *[message.Error].
+func (o *Owner) weigh(n *table.NewMessage) (err error) {
+	if n.Body.Plan != nil {
+		if n.Contents, err = record.ContentsOf(n.Body.Plan); err != nil {
+			n.Body.Plan, n.Failed = nil, err
+		}
+	}
+	if size, most := len(n.JSON)+len(n.Contents), o.largest(); size > most {
+		return &message.Error{Code: "too_large", Path: "content", Text: fmt.Sprintf(
+			"the message takes %d bytes in the journal, with its texts rendered; at most %d fit: send media by url, and less data", size, most)}
+	}
+	return nil
+}
+
 // Accept stores a message, and returns once it is durable. An error of ctx says that it is not known whether the
 // message was stored.
 func (o *Owner) Accept(ctx context.Context, n *table.NewMessage) error {
@@ -28,6 +43,9 @@ func (o *Owner) Accept(ctx context.Context, n *table.NewMessage) error {
 		return fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
 	}
 	defer func() { <-o.slots }()
+	if err := o.weigh(n); err != nil {
+		return err
+	}
 	a := &accept{new: n, done: make(chan error, 1)}
 	return o.await(ctx, input{accept: a}, a.done)
 }
@@ -67,6 +85,9 @@ func (o *Owner) Event(ctx context.Context, id ids.ID, ev flow.Event) error {
 
 // Report stores a vendor's event, and returns once it is durable. orphan is set for a receipt whose attempt is not known.
 func (o *Owner) Report(ctx context.Context, ev *message.Event, json []byte, orphan *message.Receipt) error {
+	if most := o.largest(); len(json) > most {
+		return fault.New(fault.ContentRejected, "event_too_large", "an event takes %d bytes in the journal; at most %d fit", len(json), most)
+	}
 	r := &report{json: json, account: ev.Account, event: ev, orphan: orphan, done: make(chan error, 1)}
 	return o.await(ctx, input{report: r}, r.done)
 }

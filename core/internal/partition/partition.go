@@ -57,6 +57,7 @@ type Owner struct {
 	rand    *rand.Rand
 	scratch []flow.Command
 	rest    []input     // taken, and left for the next frame
+	limit   int         // bytes of a frame
 	quiet   atomic.Bool // no further attempts
 	drain   chan struct{}
 	stopped chan struct{}   // closed when Run returns
@@ -69,6 +70,7 @@ func New(cfg Config) *Owner {
 	return &Owner{
 		cfg:   cfg,
 		slots: make(chan struct{}, waiting),
+		limit: cfg.Log.Limit(),
 		in:    mailbox.New[input](),
 		table: table.New(cfg.Finished),
 		order: table.Order{},

@@ -147,7 +147,9 @@ func (o *Owner) index(e *table.Entry) {
 			continue
 		}
 		step := &e.Shape.Plan.Steps[a.Step]
-		o.cfg.Host.Sent(step.Account, a.VendorID, e.ID, i+1)
+		for _, r := range o.cfg.Host.Sent(step.Account, a.VendorID, e.ID, i+1) {
+			o.Answered(e.ID, flow.ReceiptEvent(r, i+1), nil)
+		}
 		if e.State.Phase == flow.Waiting && i == len(e.State.Attempts)-1 {
 			o.cfg.Host.Await(step, a.VendorID, e.ID, i+1, e.State.Due, true)
 		}

@@ -63,11 +63,8 @@ func (o *Owner) trimBefore(ctx context.Context, before uint64) error {
 			return err
 		}
 	}
-	if keys := o.cfg.Host.KeysBefore(o.cfg.Index, before); len(keys) > 0 {
-		o.carryKeys(keys)
-		if err := o.commit(ctx); err != nil {
-			return err
-		}
+	if err := o.carryKeys(ctx, o.cfg.Host.KeysBefore(o.cfg.Index, before)); err != nil {
+		return err
 	}
 	return o.cfg.Log.TrimBefore(ctx, before)
 }
@@ -98,15 +95,21 @@ func (o *Owner) carry(ctx context.Context, e *table.Entry) error {
 	return nil
 }
 
-func (o *Owner) carryKeys(keys []ids.Key) {
-	o.begin(o.cfg.Now())
+// carryKeys writes keys again, in frames of a bounded size.
+func (o *Owner) carryKeys(ctx context.Context, keys []ids.Key) error {
 	for len(keys) > 0 {
+		n := min(len(keys), 2048, o.limit/128)
+		o.begin(o.cfg.Now())
 		entry := o.frame.Add(nil, journalv1.Kind_KIND_KEYS)
-		n := min(len(keys), 4096)
-		for _, k := range keys[:n] {
+		for i := range keys[:n] {
+			k := &keys[i]
 			entry.Keys = append(entry.Keys, &journalv1.KeyOf{Key: k.Digest[:], Id: k.ID[:], At: ids.Nanos(k.At)})
-			o.frame.keys = append(o.frame.keys, k)
+			o.frame.keys = append(o.frame.keys, *k)
+		}
+		if err := o.commit(ctx); err != nil {
+			return err
 		}
 		keys = keys[n:]
 	}
+	return nil
 }

@@ -52,6 +52,18 @@ func (b *Builder) Add(id *ids.ID, kind journalv1.Kind) *journalv1.Entry {
 // Grow counts the bytes of an entry's texts.
 func (b *Builder) Grow(n int) { b.size += n }
 
+// Texts is about how many bytes the attempts, names and faults of an entry take.
+func Texts(entry *journalv1.Entry) int {
+	n := len(entry.GetVendorId())
+	if f := entry.GetFault(); f != nil {
+		n += len(f.GetText()) + len(f.GetVendorText()) + len(f.GetCode()) + len(f.GetVendorCode())
+	}
+	for _, a := range entry.GetState().GetAttempts() {
+		n += 48 + len(a.GetVendorId()) + len(a.GetCode())
+	}
+	return n
+}
+
 // Shape returns 1 + the index of a plan's shape in this frame. name must be its JSON.
 func (b *Builder) Shape(text []byte) uint32 {
 	if n, ok := b.names[string(text)]; ok {

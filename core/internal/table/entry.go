@@ -148,6 +148,7 @@ func (e *Entry) Due() time.Time { return ids.FromNanos(e.timer) }
 type NewMessage struct {
 	ID        ids.ID
 	JSON      []byte // the message, as it is stored
+	Contents  []byte // the plan's contents, as they are stored; set by the owner
 	Body      *Body  // Plan is nil when the message is planned later, at Due
 	Recipient uint64
 	Tenant    uint64
