@@ -293,6 +293,7 @@ func TestKillNineOfTheEngine(t *testing.T) {
 	c := &chaos{t: t, v: newVendor(t), dir: filepath.Join(t.TempDir(), "journal"), rounds: rounds,
 		tap: make(chan struct{}, 64), open: make(chan struct{}), acked: map[int]message.ID{}, begun: map[int]bool{}}
 	c.v.answer = c.answerer()
+	c.v.behaves()
 	began := time.Now()
 	for i := range rounds {
 		for range rng.IntN(64) {
@@ -310,7 +311,7 @@ func TestKillNineOfTheEngine(t *testing.T) {
 		}
 	}
 	close(c.open)
-	k := &kit{t: t, cfg: chaosConfig(c.dir, c.v.URL)}
+	k := &kit{t: t, v: c.v, cfg: chaosConfig(c.dir, c.v.URL)}
 	k.start()
 	t.Cleanup(k.stop)
 	for key := range c.begun { // a key that was never acknowledged may or may not have a message

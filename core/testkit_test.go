@@ -41,15 +41,15 @@ func newVendor(t testing.TB) *vendor {
 	mux.HandleFunc("/send", v.serveSend)
 	mux.HandleFunc("/gate/{moment}", func(w http.ResponseWriter, r *http.Request) {
 		c := take[vendCall](r)
-		if v.gate != nil {
-			v.gate(r.PathValue("moment"), c)
+		if _, gate, _, _ := v.ways(); gate != nil {
+			gate(r.PathValue("moment"), c)
 		}
 		give(w, struct{}{})
 	})
 	mux.HandleFunc("/query", func(w http.ResponseWriter, r *http.Request) {
 		q, out := take[connector.Query](r), message.Receipt{}
-		if v.query != nil {
-			out = v.query(q)
+		if _, _, query, _ := v.ways(); query != nil {
+			out = query(q)
 		}
 		give(w, out)
 	})
@@ -73,20 +73,34 @@ func (v *vendor) serveSend(w http.ResponseWriter, r *http.Request) {
 	v.calls = append(v.calls, c)
 	v.wake()
 	v.mu.Unlock()
-	if v.status != nil {
-		if s := v.status(c); s != http.StatusOK {
+	answer, _, _, status := v.ways()
+	if status != nil {
+		if s := status(c); s != http.StatusOK {
 			w.WriteHeader(s)
 			return
 		}
 	}
 	var out vendReply
-	if v.answer != nil {
-		out = v.answer(r.Context(), c, n)
+	if answer != nil {
+		out = answer(r.Context(), c, n)
 	}
 	if out.ID == "" && out.Class == "" {
 		out.ID = vendID(c.Message, c.Attempt)
 	}
 	give(w, out)
+}
+
+// ways returns how the vendor behaves.
+func (v *vendor) ways() (func(context.Context, vendCall, int) vendReply, func(string, vendCall), func(connector.Query) message.Receipt, func(vendCall) int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.answer, v.gate, v.query, v.status
+}
+
+// behaves makes the vendor behave as has been set. A kit's start and send call it.
+func (v *vendor) behaves() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 }
 
 func vendID(id message.ID, attempt int) message.VendorMessageID {
@@ -177,6 +191,7 @@ const vendToken = "plantedsecret0123456789abcdef0123456789"
 type kit struct {
 	*core.Engine
 	t     testing.TB
+	v     *vendor
 	cfg   core.Config
 	rules afero.Fs
 }
@@ -195,7 +210,7 @@ func oneStep(more string) string {
 func newKit(t testing.TB, v *vendor, rules string, change func(*core.Config)) *kit {
 	t.Helper()
 	fs := afero.NewMemMapFs()
-	k := &kit{t: t, rules: fs, cfg: core.Config{
+	k := &kit{t: t, v: v, rules: fs, cfg: core.Config{
 		Data: t.TempDir(), Rules: fs, Connectors: []connector.Connector{vend()},
 		Accounts: map[message.AccountID]core.Account{
 			"one": {Connector: "vend", Config: v.settings(false)}, "two": {Connector: "vend", Config: v.settings(false)},
@@ -219,6 +234,7 @@ func (k *kit) write(rules string) {
 
 func (k *kit) start() {
 	k.t.Helper()
+	k.v.behaves()
 	engine, err := core.New(k.cfg)
 	if err != nil {
 		k.t.Fatal(err)
@@ -247,6 +263,7 @@ func (k *kit) restart() {
 
 func (k *kit) send(m message.Message) message.ID {
 	k.t.Helper()
+	k.v.behaves()
 	id, err := k.Send(k.t.Context(), m)
 	if err != nil {
 		k.t.Fatal(err)

@@ -23,7 +23,9 @@ func (a *app) traceCommand() *cobra.Command {
 		Long: `Shows the timeline of one message: the route that took it (with the rule file's line and revision), each
 call to a vendor, each answer and receipt, and why it went on to the next step.
 
-The recipient is shortened and the text left out. With --json nothing is left out.`,
+The recipient is shortened and the text left out. With --json nothing is left out.
+
+Without a running engine this starts one for as long as it takes; messages that wait go on meanwhile.`,
 		Example: "  hermod trace 0198f2c4-7b1e-7c3a-9d52-0f6a1b2c3d4e",
 		Args:    usage.Arguments("the ID of a message"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,7 +45,9 @@ func (a *app) cancelCommand() *cobra.Command {
 		Use:   "cancel ID",
 		Short: "Take a message back, if no vendor has it yet",
 		Long: `Takes a message back. A call to a vendor that is under way is not stopped: when the vendor has taken the
-message, that stays its outcome. The exit code is 0 when the message ends as canceled, else 1.`,
+message, that stays its outcome. The exit code is 0 when the message ends as canceled, else 1.
+
+Without a running engine this starts one for as long as it takes; messages that wait go on meanwhile.`,
 		Example: "  hermod cancel 0198f2c4-7b1e-7c3a-9d52-0f6a1b2c3d4e",
 		Args:    usage.Arguments("the ID of a message"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +78,7 @@ func (a *app) invokeCommand() *cobra.Command {
 operation's schema: as an argument, from a file (@FILE), or from standard input (-).
 
 hermod connectors describe NAME lists a connector's operations.`,
-		Example: `  hermod invoke convrs-uk user.get --input '{"phone": "+447700900123"}'
+		Example: `  hermod invoke convrs-uk user.get --input '{"uid": "73-tel-615940546"}'
   hermod invoke convrs-uk user.get --input @user.json`,
 		Args: usage.Arguments("an ACCOUNT", "an OPERATION"),
 		RunE: func(cmd *cobra.Command, args []string) error {

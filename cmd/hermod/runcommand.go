@@ -31,7 +31,7 @@ func (a *app) runCommand() *cobra.Command {
 It serves, at http.listen (127.0.0.1:8080 if none is set):
   /webhooks/ACCOUNT/...   the vendors' webhooks
   /healthz                200 while the process lives
-  /readyz                 200 while the engine can accept messages and call vendors
+  /readyz                 200 while the engine can accept messages; see doctor for its accounts
   /metrics                figures for Prometheus
 
 Other commands on the same data folder reach this engine through a socket in it. On SIGTERM it takes

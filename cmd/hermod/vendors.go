@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/hermodhq/hermod/plugins/chat2desk"
 	"github.com/hermodhq/hermod/plugins/chatondesk"
 	"github.com/hermodhq/hermod/plugins/convrs"
 	"github.com/hermodhq/hermod/plugins/omnidesk"
@@ -10,6 +11,7 @@ import (
 // vendors are the connectors that are linked into the command.
 func vendors() []connector.Connector {
 	return []connector.Connector{
+		chat2desk.New(),
 		chatondesk.New(),
 		convrs.New(),
 		omnidesk.New(),

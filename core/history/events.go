@@ -92,7 +92,8 @@ func (s *subscription) begin(ctx context.Context) error {
 		return fmt.Errorf("the place of subscriber %q cannot be read: %w", s.name, err)
 	}
 	for i := 0; i < len(s.next) && len(stored) >= 8*(i+1); i++ {
-		s.next[i] = max(s.next[i], binary.BigEndian.Uint64(stored[8*i:]))
+		_, last := s.src.Logs[i].Bounds() // a log without fsync may have come back shorter than the stored place
+		s.next[i] = max(s.next[i], min(binary.BigEndian.Uint64(stored[8*i:]), last+1))
 	}
 	return nil
 }

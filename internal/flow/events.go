@@ -74,7 +74,7 @@ func (m *machine) answered(ev Event) {
 // accepted waits for the receipt that the step asks for.
 func (m *machine) accepted(a *Attempt) {
 	if m.Canceled {
-		m.finish(a.Outcome, "cancel_came_late")
+		m.takeBack()
 		return
 	}
 	m.wait(m.step().Within)
@@ -102,7 +102,7 @@ func (m *machine) failed(f *fault.Fault, jitter float64) {
 		m.do(Command{Do: Hold, Step: m.Step, For: f.RetryAfter})
 	}
 	if m.Canceled {
-		m.finish(canceledAs(a.Outcome), "canceled")
+		m.takeBack()
 		return
 	}
 	switch action {
@@ -118,13 +118,6 @@ func (m *machine) failed(f *fault.Fault, jitter float64) {
 	default:
 		m.leave(string(f.Class))
 	}
-}
-
-func canceledAs(o message.Outcome) message.Outcome {
-	if o == message.Unknown {
-		return message.Unknown
-	}
-	return message.Canceled
 }
 
 // unknown follows the step's policy.
@@ -202,7 +195,7 @@ func (m *machine) receipt(ev Event) {
 		m.finish(a.Outcome, reason)
 	case current && m.Phase == Waiting && a.Outcome == message.Failed:
 		m.refused(a)
-	case current && m.Phase == Backoff && a.Outcome.Rank() > 0:
+	case current && (m.Phase == Backoff || m.Phase == Queued) && a.Outcome.Rank() > 0:
 		m.wait(m.step().Within) // an unknown attempt did land: no resend
 	}
 }
@@ -212,7 +205,7 @@ func (m *machine) receipt(ev Event) {
 func (m *machine) refused(a *Attempt) {
 	switch {
 	case m.Canceled:
-		m.finish(message.Canceled, "canceled")
+		m.takeBack()
 	case a.Class.Action() == fault.Stop:
 		m.finish(message.Failed, string(a.Class))
 	default:
@@ -300,6 +293,11 @@ func (m *machine) cancel() {
 		m.Canceled = true
 		return
 	}
+	m.takeBack()
+}
+
+// takeBack ends a canceled message with the most that any attempt reached.
+func (m *machine) takeBack() {
 	outcome, reason := message.Canceled, "canceled"
 	for _, a := range m.Attempts {
 		if a.Outcome == message.Unknown && outcome.Rank() == 0 {

@@ -6,6 +6,7 @@
 package flow
 
 import (
+	"strings"
 	"time"
 
 	"github.com/hermodhq/hermod/sdk/fault"
@@ -76,7 +77,32 @@ type Event struct {
 
 // ReceiptEvent is the event of a vendor's report about an attempt.
 func ReceiptEvent(r message.Receipt, attempt int) Event {
-	return Event{Kind: Receipt, Attempt: attempt, Outcome: r.Outcome, Fault: r.Fault, VendorID: r.VendorID}
+	return Event{Kind: Receipt, Attempt: attempt, Outcome: r.Outcome, Fault: r.Fault, VendorID: r.VendorID}.Bound()
+}
+
+// Bounds of what comes from outside, in bytes: more is cut off. Vendors' own ids and codes are far shorter.
+const (
+	mostID   = 512
+	mostText = 1024
+)
+
+// Bound cuts an event's texts down to what the journal takes, whatever a connector says.
+func (ev Event) Bound() Event {
+	ev.VendorID = message.VendorMessageID(cut(string(ev.VendorID), mostID))
+	if f := ev.Fault; f != nil {
+		g := *f
+		g.Class, g.Code, g.VendorCode = fault.Class(cut(string(f.Class), mostID)), cut(f.Code, mostID), cut(f.VendorCode, mostID)
+		g.Text, g.VendorText = cut(f.Text, mostText), cut(f.VendorText, mostText)
+		ev.Fault = &g
+	}
+	return ev
+}
+
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
 }
 
 // Do is the kind of a [Command].

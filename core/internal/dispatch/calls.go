@@ -50,15 +50,33 @@ func (d *Dispatcher) bar(id message.AccountID, turns []pacing.Item, f *fault.Fau
 	}
 }
 
-// barWaiting bars everything that waits for an account, when it has just become unusable.
+// barWaiting bars everything that waits for an account, once for each time that it has become unusable.
 func (d *Dispatcher) barWaiting(a *account) {
-	f := a.unusable()
-	if was := a.barred.Swap(f != nil); f == nil || was {
+	f, told := a.unusable(), ""
+	if f != nil {
+		told = f.Code + a.pace.Health().Since.String()
+	}
+	if was, _ := a.told.Swap(told).(string); f == nil || was == told {
 		return
 	}
 	for n := range d.cfg.Partitions {
 		d.cfg.Owner(n).Barred(a.id, nil, f)
 	}
+}
+
+// mostDetail bounds what an answer may add to a timeline, in bytes.
+const mostDetail = 16 << 10
+
+// bounded drops a detail that is too large for the timeline.
+func bounded(detail map[string]string) map[string]string {
+	size := 0
+	for k, v := range detail {
+		size += len(k) + len(v)
+	}
+	if size > mostDetail {
+		return map[string]string{"detail": "left out: too large"}
+	}
+	return detail
 }
 
 // grant tells the owners which of their messages may call.
@@ -109,7 +127,7 @@ func (d *Dispatcher) Pause(id message.AccountID, reason string) {
 func (d *Dispatcher) Resume(id message.AccountID) bool {
 	a := d.accounts[id]
 	if a != nil {
-		a.barred.Store(false)
+		a.told.Store("")
 		a.pace.Resume()
 	}
 	return a != nil
@@ -159,7 +177,9 @@ func (d *Dispatcher) Call(calls []table.Call) {
 		a := d.accounts[step.Account]
 		a.out.put(c.ID, underWay{turn: c.Turn, span: d.begin(c, step)})
 		if len(step.Transforms) > 0 {
-			_ = d.slots.Acquire(d.ctx, 1) // d.ctx does not end
+			if d.slots.Acquire(d.ctx, 1) != nil {
+				continue // the engine was abandoned: at the next start it is not known whether the call was made
+			}
 			d.work <- transformed{account: a, call: c}
 			continue
 		}
@@ -257,10 +277,10 @@ func (d *Dispatcher) Answered(id message.AccountID, answers []connector.Answer) 
 			done = append(done, res)
 			call.end(ev.Fault)
 		}
-		d.cfg.Owner(parsed.Partition()).Answered(parsed, ev, ans.Result.Detail)
+		d.cfg.Owner(parsed.Partition()).Answered(parsed, ev, bounded(ans.Result.Detail))
 	}
 	a.pace.Done(done)
-	if failed || a.barred.Load() {
+	if failed {
 		d.barWaiting(a)
 	}
 }

@@ -52,7 +52,8 @@ type Config struct {
 // Dispatcher serves all accounts of an engine. Add every account before [Dispatcher.Run].
 type Dispatcher struct {
 	cfg      Config
-	ctx      context.Context // of spans: calls come from no caller
+	ctx      context.Context // of calls, which come from no caller; ends with Run
+	end      context.CancelFunc
 	accounts map[message.AccountID]*account
 	work     chan transformed
 	slots    *semaphore.Weighted // one for each call that needs its transforms
@@ -66,7 +67,7 @@ type account struct {
 	queries  bool // its connector can be asked for an attempt's state
 	pace     *pacing.Account
 	conn     atomic.Pointer[Connection]
-	barred   atomic.Bool // what waits has been told that the account cannot be used now
+	told     atomic.Value // string: which being unusable those who wait have been told of; "": none
 	out      out
 }
 
@@ -80,7 +81,8 @@ const mostWork = 4096
 
 // New returns a dispatcher without accounts. Spans get ctx's values.
 func New(ctx context.Context, cfg Config) *Dispatcher {
-	return &Dispatcher{cfg: cfg, ctx: context.WithoutCancel(ctx), accounts: map[message.AccountID]*account{}, work: make(chan transformed, mostWork),
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	return &Dispatcher{cfg: cfg, ctx: ctx, end: end, accounts: map[message.AccountID]*account{}, work: make(chan transformed, mostWork),
 		slots: semaphore.NewWeighted(mostWork)}
 }
 
@@ -103,6 +105,7 @@ func (d *Dispatcher) Connect(id message.AccountID, conn Connection) { d.accounts
 // Run paces and transforms until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
+	defer d.end()
 	defer wg.Wait()
 	for _, a := range d.accounts {
 		wg.Go(func() { _ = a.pace.Run(ctx) })

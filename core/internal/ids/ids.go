@@ -4,6 +4,7 @@ package ids
 import (
 	"errors"
 	"hash/fnv"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,11 +66,17 @@ type Key struct {
 
 // Nanos returns a time as Unix nanoseconds; the zero time is 0.
 func Nanos(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.After(farthest):
+		return math.MaxInt64
 	}
 	return t.UnixNano()
 }
+
+// farthest is the last time that 64 bits of nanoseconds hold: the year 2262. Later times count as that one.
+var farthest = time.Unix(0, math.MaxInt64)
 
 // FromNanos is the reverse of [Nanos].
 func FromNanos(n int64) time.Time {

@@ -108,7 +108,9 @@ func (k *Keys) Add(d [16]byte, id ids.ID, at time.Time, seq uint64) {
 	s := k.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known[d] = known{id: id, at: at.UnixNano(), seq: seq}
+	if have, ok := s.known[d]; !ok || have.at <= at.UnixNano() { // partitions are read back in any order
+		s.known[d] = known{id: id, at: at.UnixNano(), seq: seq}
+	}
 	if p := s.pending[d]; p != nil {
 		delete(s.pending, d)
 		close(p.done)

@@ -37,19 +37,14 @@ type Store struct {
 // NewStore returns a store.
 func NewStore(cfg StoreConfig) *Store { return &Store{StoreConfig: cfg, seen: index.NewSeen()} }
 
-// Add returns once all events are durable.
+// Add returns once all events are durable. They are stored in their order.
 func (s *Store) Add(ctx context.Context, account message.AccountID, events []message.Event) error {
-	done := make(chan error, len(events))
 	for i := range events {
-		go func() { done <- s.add(ctx, account, &events[i]) }()
-	}
-	var failed error
-	for range events {
-		if err := <-done; err != nil {
-			failed = err
+		if err := s.add(ctx, account, &events[i]); err != nil {
+			return err
 		}
 	}
-	return failed
+	return nil
 }
 
 func (s *Store) add(ctx context.Context, account message.AccountID, ev *message.Event) error {

@@ -28,6 +28,7 @@ type frame struct {
 	changed  []*table.Entry // that somebody may wait for
 	reports  []*report
 	keys     []ids.Key
+	looks    []func()
 }
 
 // called is a message that has a turn to call.
@@ -51,6 +52,7 @@ func (o *Owner) begin(now time.Time) {
 	}
 	f.dones, f.stored, f.planned, f.calls = empty(f.dones), empty(f.stored), empty(f.planned), empty(f.calls)
 	f.sent, f.finished, f.changed, f.reports, f.keys = empty(f.sent), empty(f.finished), empty(f.changed), empty(f.reports), empty(f.keys)
+	f.looks = empty(f.looks)
 }
 
 func empty[T any](s []T) []T {
@@ -93,7 +95,7 @@ func (o *Owner) commit(ctx context.Context) error {
 			o.stored(stored.Seq)
 			return nil
 		}
-		if ctx.Err() != nil || errors.Is(err, journal.ErrFenced) || errors.Is(err, journal.ErrClosed) { // never again
+		if ctx.Err() != nil || lost(err) {
 			o.refuse(err)
 			return err
 		}
@@ -108,6 +110,12 @@ func (o *Owner) commit(ctx context.Context) error {
 		case <-timer:
 		}
 	}
+}
+
+// lost reports whether an append can never succeed again: another engine owns the journal, or ours is closed.
+func lost(err error) bool {
+	j, ok := errors.AsType[*journal.Error](err)
+	return ok && (j.Code == journal.CodeFenced || j.Code == journal.CodeOwned || j.Code == journal.CodeClosed)
 }
 
 // refuse answers everybody who waits for this frame. What they asked for may still become durable.
@@ -170,11 +178,16 @@ func (o *Owner) act() {
 			o.cfg.Host.Inbound(r.event)
 		}
 	}
-	for _, e := range f.stored {
-		o.table.Keep(e)
+	for _, e := range append(f.stored, f.planned...) {
+		if o.table.Keep(e); e.State.Phase == flow.Planning {
+			o.table.Drop(e)
+		}
 	}
 	for _, e := range f.changed {
 		o.waits.Tell(e.ID, e.Status())
+	}
+	for _, look := range f.looks {
+		look()
 	}
 }
 
@@ -189,7 +202,11 @@ func (o *Owner) call() {
 		body, err := o.body(o.ctx, e)
 		if err != nil {
 			o.cfg.Host.Skip(e.Step().Account, c.turn)
-			f := fault.New(fault.Internal, "message_unreadable", "the message cannot be read back from the journal: %w", err)
+			class := fault.Internal
+			if unreadable(err) {
+				class = fault.Unavailable
+			}
+			f := fault.New(class, "message_unreadable", "the message cannot be read back from the journal: %w", err)
 			o.Answered(e.ID, flow.Event{Kind: flow.Answered, Attempt: len(e.State.Attempts), Fault: f}, nil)
 			continue
 		}

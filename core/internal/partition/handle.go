@@ -2,6 +2,7 @@ package partition
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 
 	"github.com/hermodhq/hermod/core/internal/ids"
@@ -34,6 +35,8 @@ func (o *Owner) handle(inputs []input) {
 			o.report(in.report)
 		case in.ask != nil:
 			in.ask()
+		case in.look != nil:
+			o.frame.looks = append(o.frame.looks, in.look)
 		}
 	}
 	clear(inputs)
@@ -84,8 +87,9 @@ func (o *Owner) accept(a *accept) {
 func (o *Owner) planned(e *table.Entry, body *table.Body, plan *message.Plan) {
 	entry := o.frame.Add(&e.ID, journalv1.Kind_KIND_PLANNED)
 	contents, err := record.ContentsOf(plan)
-	if err == nil && len(contents) > o.largest() {
-		err = fault.New(fault.ContentRejected, "too_large", "the plan's texts take %d bytes in the journal; at most %d fit", len(contents), o.largest())
+	if text, _ := json.Marshal(&body.Message); err == nil && len(text)+len(contents) > o.largest() { // both stand in one entry once carried
+		err = fault.New(fault.ContentRejected, "too_large", "the message takes %d bytes in the journal, with its texts rendered; at most %d fit",
+			len(text)+len(contents), o.largest())
 	}
 	if err != nil {
 		o.apply(e, entry, flow.Event{Kind: flow.Unroutable, Fault: fault.From(err)})
@@ -128,8 +132,8 @@ func (o *Owner) event(in *event) {
 	if e.State.Phase == flow.Done && in.ev.Kind != flow.Receipt {
 		return // it has ended, and nothing but a late receipt is worth a record
 	}
-	if in.done == nil && in.ev.Kind == flow.Receipt && !news(e, &in.ev) {
-		return // an orphan that found its attempt once more, when the log was read back
+	if in.ev.Kind == flow.Receipt && !news(e, &in.ev) {
+		return // a repeat: what it says is in the log, or in this frame
 	}
 	entry := o.step(e, in.ev)
 	if entry.Detail = in.detail; len(in.detail) > 0 {

@@ -71,7 +71,8 @@ type input struct {
 	barred  *barred
 	event   *event
 	report  *report
-	ask     func() // runs on the owner's goroutine
+	ask     func() // runs while the frame is gathered
+	look    func() // runs once the frame is durable
 }
 
 // accept is a message to be taken.

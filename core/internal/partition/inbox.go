@@ -57,6 +57,13 @@ func (o *Owner) await(ctx context.Context, i input, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
+	case <-o.stopped:
+		select {
+		case err := <-done: // the owner's last act
+			return err
+		default:
+			return ErrStopped
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -92,29 +99,40 @@ func (o *Owner) Report(ctx context.Context, ev *message.Event, json []byte, orph
 	return o.await(ctx, input{report: r}, r.done)
 }
 
-// Do runs fn on the owner's goroutine and waits for it, for questions about the table.
+// Do runs fn on the owner's goroutine and waits for it, for questions about the table. fn sees only what is durable.
 func (o *Owner) Do(ctx context.Context, fn func()) error {
 	done := make(chan error, 1)
-	return o.await(ctx, input{ask: func() { fn(); done <- nil }}, done)
+	return o.await(ctx, input{look: func() { fn(); done <- nil }}, done)
 }
 
 // Wait returns where a message stands once it has reached until or a final outcome. known is false when the owner does not
 // remember the message.
 func (o *Owner) Wait(ctx context.Context, id ids.ID, until message.Outcome) (s table.Status, known bool, err error) {
-	c := make(chan table.Status, 1)
+	type standing struct {
+		table.Status
+		known bool
+	}
+	now, c := make(chan standing, 1), make(chan table.Status, 1)
 	err = o.Do(ctx, func() {
 		e := o.table.Entries[id]
-		if known = e != nil; !known {
+		if e == nil || ctx.Err() != nil {
+			now <- standing{known: e != nil}
 			return
 		}
-		if s = e.Status(); s.Reached(until) {
+		now <- standing{e.Status(), true}
+		if s := e.Status(); s.Reached(until) {
 			c <- s
 			return
 		}
 		o.waits.Add(id, until, c)
 	})
-	if err != nil || !known {
-		return s, known, err
+	if err != nil {
+		return s, true, err
+	}
+	if was := <-now; !was.known {
+		return s, false, nil
+	} else {
+		s = was.Status
 	}
 	select {
 	case s = <-c:
@@ -122,7 +140,7 @@ func (o *Owner) Wait(ctx context.Context, id ids.ID, until message.Outcome) (s t
 	case <-o.stopped:
 		return s, true, ErrStopped
 	case <-ctx.Done():
-		_ = o.Do(context.WithoutCancel(ctx), func() { o.waits.Remove(id, c) })
+		o.in.Put(input{look: func() { o.waits.Remove(id, c) }})
 		return s, true, ctx.Err()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hermodhq/hermod/core/internal/ids"
 	"github.com/hermodhq/hermod/core/internal/mailbox"
 	"github.com/hermodhq/hermod/core/internal/table"
 	"github.com/hermodhq/hermod/internal/flow"
@@ -175,6 +176,10 @@ func (o *Owner) plan(ctx context.Context, e *table.Entry) {
 			o.planned(e, body, plan)
 			return
 		}
+	}
+	if unreadable(err) {
+		o.due.Set(e, ids.Nanos(o.frame.Now.Add(readAgain)))
+		return
 	}
 	o.step(e, flow.Event{Kind: flow.Unroutable, Fault: fault.From(err)})
 }

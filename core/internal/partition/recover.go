@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/hermodhq/hermod/core/internal/ids"
 	"github.com/hermodhq/hermod/core/internal/journal"
@@ -15,6 +16,9 @@ import (
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
+
+// receiptGrace is how long a message that waits for a receipt waits at least after a restart.
+const receiptGrace = 5 * time.Second
 
 // Recovered says what [Owner.Recover] found.
 type Recovered struct {
@@ -124,6 +128,8 @@ func (o *Owner) resume(found *Recovered) {
 		o.order.Resume(e)
 		o.due.Set(e, ids.Nanos(e.State.Due))
 		switch e.State.Phase {
+		case flow.Waiting: // a receipt may have come while nobody listened: the vendor is asked first
+			o.due.Set(e, max(ids.Nanos(e.State.Due), ids.Nanos(o.cfg.Now().Add(receiptGrace))))
 		case flow.Calling:
 			found.Unknown++
 			o.in.Put(input{event: &event{id: e.ID, ev: flow.Event{Kind: flow.Restarted, Attempt: len(e.State.Attempts), Fault: restarted}}})

@@ -71,13 +71,13 @@ func (o *Owner) trimBefore(ctx context.Context, before uint64) error {
 
 // carry writes a live message again, as it stands.
 func (o *Owner) carry(ctx context.Context, e *table.Entry) error {
-	_, stored, err := o.find(ctx, e.Seq, e.ID)
+	stored, err := o.message(ctx, e)
 	if err != nil {
 		return err
 	}
-	contents := stored.GetContents()
-	if e.PlanSeq != e.Seq {
-		_, planned, err := o.find(ctx, e.PlanSeq, e.ID)
+	var contents []byte
+	if e.Shape != nil {
+		_, planned, err := o.planEntry(ctx, e)
 		if err != nil {
 			return err
 		}

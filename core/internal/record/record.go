@@ -198,14 +198,24 @@ func Describe(entry *journalv1.Entry, st *flow.State, ev *flow.Event) {
 	}
 }
 
-// Find returns a stored frame's entry that holds a message or its plan, with the frame, cut down to what is about the message.
-func Find(stored journal.Frame, id ids.ID) (*journalv1.Frame, *journalv1.Entry, error) {
+// FindMessage returns the stored frame's entry that holds a message.
+func FindMessage(stored journal.Frame, id ids.ID) (*journalv1.Frame, *journalv1.Entry, error) {
+	return find(stored, id, func(e *journalv1.Entry) bool { return len(e.GetMessage()) > 0 })
+}
+
+// FindPlan returns the stored frame's entry that holds a message's plan. It may be another one than that of the message.
+func FindPlan(stored journal.Frame, id ids.ID) (*journalv1.Frame, *journalv1.Entry, error) {
+	return find(stored, id, func(e *journalv1.Entry) bool { return e.GetShape() > 0 })
+}
+
+// find cuts the frame down to what is about the message.
+func find(stored journal.Frame, id ids.ID, wanted func(*journalv1.Entry) bool) (*journalv1.Frame, *journalv1.Entry, error) {
 	f, err := About(stored.Data, id)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, entry := range f.GetEntries() {
-		if len(entry.GetMessage()) > 0 || entry.GetShape() > 0 {
+		if wanted(entry) {
 			return f, entry, nil
 		}
 	}

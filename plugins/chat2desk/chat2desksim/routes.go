@@ -55,14 +55,21 @@ var routes = map[string]handler{
 
 func nothing(*Sim, *call) any { return nil }
 
-// filtered leaves the rows that the call's filters let through. "field=param" filters a field by another parameter.
+// filtered returns the rows that the call's filters let through. "field=param" filters a field by another parameter.
 func (c *call) filtered(list []Object, filters ...string) []Object {
+	wants := map[string]string{}
+	for _, f := range filters {
+		field, param, _ := strings.Cut(f, "=")
+		wants[field] = c.text(cmp.Or(param, field))
+	}
+	maps.DeleteFunc(wants, func(_, want string) bool { return want == "" })
 	return slices.DeleteFunc(slices.Clone(list), func(o Object) bool {
-		return slices.ContainsFunc(filters, func(f string) bool {
-			field, param, _ := strings.Cut(f, "=")
-			want := c.text(cmp.Or(param, field))
-			return want != "" && str(o[field]) != want
-		})
+		for field, want := range wants {
+			if str(o[field]) != want {
+				return true
+			}
+		}
+		return false
 	})
 }
 
@@ -136,7 +143,6 @@ func (s *Sim) add(name string, o Object) Object {
 	return o
 }
 
-// renamed are fields that come back under other names.
 var renamed = map[string]string{"nickname": "assigned_name", "assigned_phone": "client_phone", "tag_label": "label", "tag_description": "description", "tag_group_id": "group_id"}
 
 func (c *call) set(o Object) Object {
@@ -207,7 +213,6 @@ func transfer(to, param, title string) handler {
 	}
 }
 
-// misled refuses transports and channels that do not exist.
 func (s *Sim) misled(c *call) any {
 	transport, channel := c.text("transport"), c.text("channel_id")
 	has := func(o Object) bool { return transport == "" || slices.Contains(list(o["transports"]), transport) }
@@ -384,7 +389,6 @@ func (s *Sim) closeRequest(c *call) any {
 	return refusal{message: "request not found"}
 }
 
-// requestMessages answers without an envelope, with rows of their own.
 func (s *Sim) requestMessages(c *call) any {
 	if s.find("requests", c.text("id")) == nil {
 		return bare{"not_found"}

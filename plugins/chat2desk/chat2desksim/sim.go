@@ -1,12 +1,11 @@
 // Package chat2desksim simulates Chat2Desk for demos and tests: every endpoint of its Public API, the envelope with all its known
 // exceptions, both kinds of paging, webhooks with retries and signature, and every way of failing that the field knows.
 //
-// What no public document tells is invented here: HTTP status 200 for refusals (Options.Refusal), 404 for unknown pages;
-// the wording of refusals about missing fields and attachments; an attachment whose URL has "missing" in it cannot be loaded;
-// start_id counts its own row; bodies and rows of tickets, operators, tags and access rights, which store
-// what they get; the fields of outbox_status (client_id, message_id, status, error), comment, operator and dialog events; all of several
-// webhooks with the same event fire; messages of a request do not follow from what is sent; the signature's header, hash and encoding (Options.Signature). The two older webhooks of companies
-// and changes of the company are taken and have no effect.
+// What no public document tells is invented here: HTTP status 200 for refusals (Options.Refusal), 404 for unknown pages; the wording
+// of refusals about missing fields; an attachment with "missing" in its URL cannot be loaded; start_id counts its own row; what
+// tickets, operators, tags and access rights store; the fields of outbox_status (client_id, message_id, status, error), comment, operator
+// and dialog events; all of several webhooks with one event fire; the signature (Options.Signature). The two older webhooks and changes
+// of the company have no effect, and a request's messages do not follow from what is sent.
 package chat2desksim
 
 import (
@@ -162,7 +161,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// call is one call on its way: its parameters from path, query and body together.
+// call is the parameters of one call, from path, query and body together.
 type call struct {
 	Object
 	states []string

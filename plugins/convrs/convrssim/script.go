@@ -81,7 +81,7 @@ func Suffixes(c Call) Behavior {
 		return Behavior{}
 	case ok && (c.Phone[len(c.Phone)-2:] != "19" || c.N <= 3):
 		return b
-	case c.Roll%2 == 0:
+	case c.Roll%2 == 0, c.Cmd == "SendSMSMessage": // 3, read, is WhatsApp's only
 		return Behavior{Acks: delivered}
 	}
 	return Behavior{Acks: acks(0, 1, 2, 3)}

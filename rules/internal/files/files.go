@@ -94,13 +94,13 @@ func reason(err error) string {
 	return "unknown reason"
 }
 
-// readFile reads one rule file; nil for a folder.
+// readFile reads one rule file; nil for a folder, a pipe or anything else that is no file.
 func readFile(fsys afero.Fs, path string) (*File, *Error) {
 	info, err := fsys.Stat(path) // follows links, which ReadDir does not
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	if info.IsDir() {
+	if !info.Mode().IsRegular() {
 		return nil, nil
 	}
 	f, err := fsys.Open(path)

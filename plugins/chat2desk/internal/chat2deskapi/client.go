@@ -24,7 +24,7 @@ type Options struct {
 	TicketIDInBody bool          // PUT and DELETE /tickets name the ticket in their body; else as /tickets/:id
 	Timeout        time.Duration // for one call; 15 s. Statistics get three times as long
 	Connections    int           // open HTTP connections at once, kept for reuse; 64
-	MaxReply       int64         // bytes of the longest reply that is read; 16 MiB
+	MaxReply       int64         // bytes of the longest reply that is read; 4 MiB
 }
 
 // Client speaks to Chat2Desk with one token. Its methods may be called from several goroutines at once; Close releases its
@@ -37,7 +37,7 @@ type Client struct {
 
 // New returns a client and connects to nothing. It fails on a missing token, and on a URL that is not secure.
 func New(o Options) (*Client, error) {
-	o.URL, o.MaxReply = strings.TrimRight(cmp.Or(o.URL, DefaultURL), "/"), cmp.Or(o.MaxReply, 16<<20)
+	o.URL, o.MaxReply = strings.TrimRight(cmp.Or(o.URL, DefaultURL), "/"), cmp.Or(o.MaxReply, 4<<20)
 	o.Timeout, o.Connections = cmp.Or(o.Timeout, 15*time.Second), cmp.Or(o.Connections, 64)
 	if strings.TrimSpace(o.Token) == "" || strings.ContainsAny(o.Token, "\r\n") {
 		return nil, fmt.Errorf("chat2desk: the token is empty or not one line: copy it from Settings > API")

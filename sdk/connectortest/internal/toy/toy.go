@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -41,7 +40,6 @@ type account struct {
 	client  *http.Client
 	name    message.AccountID
 	stuck   chan struct{}
-	wg      sync.WaitGroup
 }
 
 // New returns the toy with a mistake; "" is the right one. A mistake that never ends by itself ends when stuck is closed.

@@ -97,7 +97,7 @@ func Repeats(ctx context.Context, p *probe.Probe) {
 		first[i] = again(ctx, p, a, i)
 	}
 	for i := len(first) - 1; i >= 0; i-- {
-		if sameIDs(again(ctx, p, b, i), first[i]) && sameIDs(again(ctx, p, b, i), first[i]) {
+		if second, third := again(ctx, p, b, i), again(ctx, p, b, i); sameIDs(second, first[i]) && sameIDs(third, first[i]) {
 			continue
 		}
 		// Ids may hold the minute where the vendor gives no time; once more, since no two minutes begin so close together.
