@@ -112,6 +112,9 @@ func (a *audit) judge(calls []vendCall, acked map[int]message.ID) {
 	if len(a.messages) != len(acked) {
 		a.t.Errorf("%d messages in the journal for %d keys", len(a.messages), len(acked))
 	}
+	if a.t.Failed() {
+		a.t.FailNow()
+	}
 	seen := map[message.ID][]vendCall{}
 	for _, c := range calls {
 		seen[c.Message] = append(seen[c.Message], c)

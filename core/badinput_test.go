@@ -32,6 +32,7 @@ func (k *kit) stillWorks() {
 }
 
 func TestMalformedMessages(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, newVendor(t), oneStep(""), nil)
 	tests := []struct {
 		code string
@@ -62,6 +63,7 @@ func TestMalformedMessages(t *testing.T) {
 
 // TestLargeMessages sends many large messages at once: together they are larger than any frame of the journal.
 func TestLargeMessages(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, oneStep(""), func(c *core.Config) { c.Partitions = 1 })
 	largest := text(0, strings.Repeat("x", message.MaxText))
@@ -92,6 +94,7 @@ func TestLargeMessages(t *testing.T) {
 
 // Everything that waits for an account goes on when the account becomes unusable, however much it is.
 func TestManyAreBarredAtOnce(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	letGo := make(chan struct{})
 	v.answer = func(ctx context.Context, c vendCall, _ int) vendReply {
@@ -138,6 +141,7 @@ func TestManyAreBarredAtOnce(t *testing.T) {
 }
 
 func TestBadConfiguration(t *testing.T) {
+	t.Parallel()
 	good := func() core.Config {
 		return core.Config{Data: t.TempDir(), Connectors: []connector.Connector{vend()},
 			Accounts: map[message.AccountID]core.Account{"one": {Connector: "vend"}}}
@@ -172,6 +176,7 @@ func TestBadConfiguration(t *testing.T) {
 
 // Whatever keeps an engine from starting is named, and leaves nothing behind: the next one starts over the same journal.
 func TestCannotStart(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, oneStep(""), nil)
 	k.stillWorks()
@@ -237,6 +242,7 @@ func TestCannotStart(t *testing.T) {
 }
 
 func TestBadWebhooks(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, twoSteps(waitForDelivery), nil)
 	id := k.send(text(0, "hello"))
@@ -296,6 +302,7 @@ func TestBadWebhooks(t *testing.T) {
 
 // TestBadEditWhileRunning edits the files of a folder, as an operator does.
 func TestBadEditWhileRunning(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(rules string) {
 		t.Helper()
@@ -348,6 +355,7 @@ func TestBadEditWhileRunning(t *testing.T) {
 
 // TestTransformFails lets a WebAssembly transform fail in every way it can: the step is left without a call.
 func TestTransformFails(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds a transform")
 	}

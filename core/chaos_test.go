@@ -47,7 +47,7 @@ const chaosRules = `routes:
   - name: wait
     when: msg.category == "wait"
     fallback:
-      - {via: one/whatsapp, text: "first", until: delivered, within: 2s, unknown: wait}
+      - {via: one/whatsapp, text: "first", until: delivered, within: 1s, unknown: wait}
       - {via: two/sms, text: "second", unknown: next}
   - name: resend
     when: msg.category == "resend"
@@ -286,7 +286,7 @@ func (c *chaos) hear(line string) {
 func TestKillNineOfTheEngine(t *testing.T) {
 	rounds, target, seed := 20, 10_000, rand.Uint64()
 	if testing.Short() {
-		rounds, target = 4, 1000
+		rounds, target = 3, 1000
 	}
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))

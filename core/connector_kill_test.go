@@ -15,9 +15,10 @@ import (
 // TestConnectorKilledAroundTheAnswer kills the connector's process before it calls the vendor, while the vendor has the call, and after
 // the vendor's answer but before the engine has it. The attempt is recorded as unknown each time, and the rule decides what follows.
 func TestConnectorKilledAroundTheAnswer(t *testing.T) {
+	t.Parallel()
 	steps := map[string]string{
 		"next":   twoSteps("unknown: next"),
-		"wait":   twoSteps("until: delivered\n        within: 2s\n        unknown: wait"),
+		"wait":   twoSteps("until: delivered\n        within: 1s\n        unknown: wait"),
 		"resend": oneStep("unknown: resend"),
 	}
 	tests := []struct {
@@ -89,6 +90,7 @@ func TestConnectorKilledAroundTheAnswer(t *testing.T) {
 // TestConnectorKilledUnderLoad kills the connector's process again and again while messages flow, and judges as after kills of the engine.
 // There are few messages at once, so that the accounts' breakers stay closed.
 func TestConnectorKilledUnderLoad(t *testing.T) {
+	t.Parallel()
 	messages, kills, seed := 200, 3, rand.Uint64()
 	if testing.Short() {
 		messages, kills = 50, 1

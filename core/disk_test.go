@@ -21,6 +21,7 @@ import (
 
 // TestDiskFull fills the disk under a running engine: it says so, loses nothing, and goes on once there is room.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	mount := t.TempDir()
 	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=24m"); err != nil {
 		t.Skipf("no tmpfs for this user: %v", err)
@@ -107,6 +108,7 @@ func TestDiskFull(t *testing.T) {
 
 // A full disk does not keep an engine from stopping, nor those who wait for it.
 func TestStopOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	mount := t.TempDir()
 	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=6m"); err != nil {
 		t.Skipf("no tmpfs for this user: %v", err)

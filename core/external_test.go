@@ -30,6 +30,7 @@ func natsServer(t *testing.T) string {
 
 // TestExternalNATS uses a NATS that is there already: the configuration alone is different.
 func TestExternalNATS(t *testing.T) {
+	t.Parallel()
 	url := natsServer(t)
 	v := newVendor(t)
 	k := newKit(t, v, twoSteps(waitForDelivery), func(c *core.Config) {
@@ -66,6 +67,7 @@ func (k *kit) stillWorksThere() {
 
 // A message that is larger than the server takes is refused, and holds up nobody.
 func TestExternalNATSTakesLess(t *testing.T) {
+	t.Parallel()
 	url := natsServer(t) // 1 MiB in one message, which is NATS's default
 	k := newKit(t, newVendor(t), oneStep(""), func(c *core.Config) {
 		c.Data, c.NATS, c.Partitions = "", &core.NATS{URL: url}, 1

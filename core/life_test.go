@@ -31,6 +31,7 @@ func holding(v *vendor) (letGo func()) {
 }
 
 func TestFallback(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	k := newKit(t, v, twoSteps(waitForDelivery), func(cfg *core.Config) { cfg.Clock = c })
@@ -61,6 +62,7 @@ message.finished two sms accepted
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	v.answer = func(context.Context, vendCall, int) vendReply {
@@ -91,6 +93,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestExpiredInTheQueue(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	letGo := holding(v)
@@ -115,6 +118,7 @@ func TestExpiredInTheQueue(t *testing.T) {
 }
 
 func TestScheduled(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	k := newKit(t, v, oneStep(""), func(cfg *core.Config) { cfg.Clock = c })
@@ -147,6 +151,7 @@ func TestScheduled(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	letGo := holding(v)
 	k := newKit(t, v, twoSteps(waitForDelivery), func(cfg *core.Config) {
@@ -193,6 +198,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestCancelInBackoff(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	v.answer = func(context.Context, vendCall, int) vendReply {
@@ -214,6 +220,7 @@ func TestCancelInBackoff(t *testing.T) {
 }
 
 func TestBreakerOpens(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	v.answer = func(_ context.Context, c vendCall, _ int) vendReply {
 		if c.Account == "one" {
@@ -254,6 +261,7 @@ func TestBreakerOpens(t *testing.T) {
 }
 
 func TestUnauthorizedPausesTheAccount(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	v.answer = func(_ context.Context, c vendCall, _ int) vendReply {
 		if c.Account == "one" && c.Text != "mended" {
@@ -285,6 +293,7 @@ func TestUnauthorizedPausesTheAccount(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		class   fault.Class
 		outcome message.Outcome
@@ -318,6 +327,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNoRoute(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, newVendor(t), "routes:\n  - name: otp\n    when: msg.category == \"otp\"\n    fallback:\n      - {via: one/sms, text: \"{{ data.code }}\"}\nunrouted: fail\n", nil)
 	k.ends(k.send(text(0, "hello")), message.Failed, "no_route")
 	m := text(1, "hello")
@@ -337,6 +347,7 @@ func TestNoRoute(t *testing.T) {
 
 // A vendor that closes the connection leaves open whether it took the message.
 func TestVendorBreaks(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	v.status = func(c vendCall) int {
 		if c.Account == "one" {

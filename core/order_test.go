@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ func limited(l connector.Limits) func(*core.Config) {
 
 // First calls for one recipient are made in the order of acceptance, under pacing, refusals and a restart in the middle.
 func TestOrderPerRecipient(t *testing.T) {
+	t.Parallel()
 	const recipients, each = 40, 25
 	v := newVendor(t)
 	v.answer = func(_ context.Context, c vendCall, n int) vendReply {
@@ -72,6 +74,7 @@ func TestOrderPerRecipient(t *testing.T) {
 
 // Recipients never wait for each other, nor a message for one that waits for a receipt or a backoff.
 func TestNobodyIsHeldUp(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	hold := make(chan struct{})
@@ -125,6 +128,7 @@ func (k *kit) now(id message.ID) core.Status {
 
 // A rule with `order: strict` holds the recipient's next message until this one is final, whatever it waits for, across a restart.
 func TestStrictOrder(t *testing.T) {
+	t.Parallel()
 	for _, restart := range []bool{false, true} {
 		t.Run(fmt.Sprintf("restart %t", restart), func(t *testing.T) {
 			t.Parallel()
@@ -173,6 +177,7 @@ func TestStrictOrder(t *testing.T) {
 
 // Stop lets work finish and records no call that is not made: with no retries to spare, every message still ends well.
 func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, oneStep("retries: 0"), limited(connector.Limits{Concurrency: 32}))
 	const messages = 600
@@ -206,5 +211,42 @@ func TestStopUnderLoad(t *testing.T) {
 	}
 	if n := v.count(); n != messages {
 		t.Errorf("%d calls for %d messages", n, messages)
+	}
+}
+
+// Stop in the middle of Sends: each Send either returns an id, which counts, or says that the engine stops.
+func TestStopWhileSending(t *testing.T) {
+	t.Parallel()
+	v := newVendor(t)
+	k := newKit(t, v, oneStep(""), nil)
+	var mu sync.Mutex
+	var all []message.ID
+	var wg sync.WaitGroup
+	engine := k.Engine
+	for s := range 8 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				id, err := engine.Send(t.Context(), text(8*i+s, "hello"))
+				if err != nil {
+					if !errors.Is(err, core.ErrStopped) {
+						t.Error(err)
+					}
+					return
+				}
+				mu.Lock()
+				all = append(all, id)
+				mu.Unlock()
+			}
+		})
+	}
+	v.await(t, 300)
+	k.stop()
+	wg.Wait()
+	k.start()
+	for _, id := range all {
+		k.ends(id, message.Accepted, "")
+	}
+	if n := v.count(); n != len(all) {
+		t.Errorf("%d calls for %d messages", n, len(all))
 	}
 }

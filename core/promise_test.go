@@ -20,6 +20,7 @@ import (
 
 // One idempotency key, one message: from many goroutines at once, and across a restart.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	c := newClock()
 	k := newKit(t, v, oneStep(""), func(cfg *core.Config) { cfg.IdempotencyWindow, cfg.Clock = time.Hour, c })
@@ -69,6 +70,7 @@ func TestKeys(t *testing.T) {
 
 // A Send that gives up leaves open whether the message was taken; the same key settles it.
 func TestKeyAfterGivingUp(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, oneStep(""), nil)
 	given := 0
@@ -97,6 +99,7 @@ func TestKeyAfterGivingUp(t *testing.T) {
 
 // A subscriber goes on where it stopped, also after a restart: nothing is missing, and what comes again has the same id.
 func TestEventsAcrossRestarts(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, newVendor(t), oneStep(""), nil)
 	type seen struct {
 		count int
@@ -156,6 +159,7 @@ func TestEventsAcrossRestarts(t *testing.T) {
 }
 
 func TestLiveEvents(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, newVendor(t), oneStep(""), nil)
 	k.ends(k.send(text(0, "before")), message.Accepted, "")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -199,6 +203,7 @@ func TestLiveEvents(t *testing.T) {
 
 // TestNothingLeaks runs everything that can happen, with the log at its lowest level, and looks for what must not be in it.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var log bytes.Buffer
 	v := newVendor(t)

@@ -23,6 +23,7 @@ func (k *kit) once(id message.ID) {
 
 // A receipt may overtake the vendor's answer, with our name for the attempt or only with the vendor's, which is not known yet.
 func TestReceiptBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
 	for _, named := range []bool{true, false} {
 		v := newVendor(t)
 		var k *kit
@@ -42,6 +43,7 @@ func TestReceiptBeforeTheAnswer(t *testing.T) {
 }
 
 func TestReceiptForNobody(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, twoSteps(waitForDelivery), nil)
 	k.told("one", vendEvent{Receipt: &message.Receipt{VendorID: "never-seen", Outcome: message.Delivered}},
@@ -68,6 +70,7 @@ func TestReceiptForNobody(t *testing.T) {
 }
 
 func TestReceiptAcrossRestarts(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, newVendor(t), twoSteps(waitForDelivery), nil)
 	id := k.send(text(0, "hello"))
 	k.reaches(id, message.Accepted)
@@ -89,6 +92,7 @@ func TestReceiptAcrossRestarts(t *testing.T) {
 }
 
 func TestLateReceipts(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	hold := make(chan struct{})
@@ -120,6 +124,7 @@ func TestLateReceipts(t *testing.T) {
 
 // A receipt for a step that was left ends the message while it waits for its turn at the next. The timeline tells that once.
 func TestLateReceiptWhileQueued(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	letGo := holding(v)
@@ -155,6 +160,7 @@ func TestLateReceiptWhileQueued(t *testing.T) {
 }
 
 func TestDuplicateReports(t *testing.T) {
+	t.Parallel()
 	k := newKit(t, newVendor(t), twoSteps(waitForDelivery), nil)
 	id := k.send(text(0, "hello"))
 	k.reaches(id, message.Accepted)
@@ -181,6 +187,7 @@ func TestDuplicateReports(t *testing.T) {
 }
 
 func TestBounce(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	k := newKit(t, v, twoSteps(waitForDelivery), nil)
 	id := k.send(text(0, "hello"))
@@ -195,6 +202,7 @@ func TestBounce(t *testing.T) {
 }
 
 func TestPolledReceipts(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	var count atomic.Int64

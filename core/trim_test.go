@@ -23,6 +23,7 @@ func (k *kit) everywhere() {
 
 // TestTrim lets the journal forget what is older than its retention: what is live and what keys stand for stays, over and over again.
 func TestTrim(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	v := newVendor(t)
 	rules := "routes:\n  - name: short\n    when: msg.category == \"short\"\n    fallback:\n      - {via: one/sms}\n" +
@@ -116,6 +117,7 @@ func TestTrim(t *testing.T) {
 
 // A ceiling in bytes trims finished messages before their time.
 func TestTrimBySize(t *testing.T) {
+	t.Parallel()
 	c := newClock()
 	k := newKit(t, newVendor(t), oneStep(""), func(cfg *core.Config) {
 		cfg.Clock, cfg.MaxBytes, cfg.Partitions = c, 256<<10, 1

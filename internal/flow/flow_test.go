@@ -100,6 +100,8 @@ func TestLives(t *testing.T) {
 		{"everything fails", and(called, happening{1, refused(1, fault.Internal)}, happening{1, granted}, happening{2, refused(2, fault.InvalidRecipient)}), flow.Done, message.Failed, "invalid_recipient", 2},
 		{"canceled in the queue", []happening{{0, planned}, {1, cancel}}, flow.Done, message.Canceled, "canceled", 0},
 		{"canceled during the call, refused", and(called, happening{1, cancel}, happening{2, refused(1, fault.Unavailable)}), flow.Done, message.Canceled, "canceled", 1},
+		{"canceled during the second call, refused: the first was accepted", and(fellBack, happening{122, cancel}, happening{123, refused(2, fault.Unavailable)}), flow.Done, message.Accepted, "cancel_came_late", 2},
+		{"canceled during the second call, refused: the first is unknown", and(unknown, happening{122, due}, happening{122, granted}, happening{123, cancel}, happening{124, refused(2, fault.Unavailable)}), flow.Done, message.Unknown, "canceled", 2},
 		{"canceled too late", and(called, happening{1, cancel}, happening{2, answered(1, message.Accepted)}), flow.Done, message.Accepted, "cancel_came_late", 1},
 		{"canceled while waiting", and(accepted, happening{5, cancel}), flow.Done, message.Accepted, "cancel_came_late", 1},
 		{"expired in the queue", []happening{{0, planned}, {3600, due}}, flow.Done, message.Expired, "expired", 0},
@@ -141,6 +143,10 @@ func TestResendPolicy(t *testing.T) {
 	s, _ = run(plan, []happening{{0, planned}, {0, granted}, {1, refused(1, fault.OutcomeUnknown)}, {2, receipt(1, message.Sent)}})
 	if s.Phase != flow.Waiting {
 		t.Errorf("phase %d after a receipt for the unknown attempt, want waiting: resending would duplicate", s.Phase)
+	}
+	s, commands := run(plan, []happening{{0, planned}, {0, granted}, {1, refused(1, fault.OutcomeUnknown)}, {10, due}, {11, receipt(1, message.Sent)}, {12, granted}})
+	if calls := len(commands) - 3; s.Phase != flow.Waiting || calls != 0 || len(s.Attempts) != 1 {
+		t.Errorf("phase %d, %d attempts, commands %+v after a receipt while queued to resend, want waiting and one call", s.Phase, len(s.Attempts), commands)
 	}
 }
 

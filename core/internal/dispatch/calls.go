@@ -277,7 +277,7 @@ func (d *Dispatcher) Answered(id message.AccountID, answers []connector.Answer) 
 			done = append(done, res)
 			call.end(ev.Fault)
 		}
-		d.cfg.Owner(parsed.Partition()).Answered(parsed, ev, bounded(ans.Result.Detail))
+		d.cfg.Owner(parsed.Partition()).Answered(parsed, ev.Bound(), bounded(ans.Result.Detail))
 	}
 	a.pace.Done(done)
 	if failed {

@@ -117,6 +117,27 @@ func TestKeysWindow(t *testing.T) {
 	}
 }
 
+// A key that was used again after its window belongs to the later message, in whatever order the partitions are read back.
+func TestTheLaterKeyWins(t *testing.T) {
+	c := &clock{t: time.Now()}
+	for _, laterFirst := range []bool{true, false} {
+		k := index.NewKeys(time.Hour, c.now)
+		d := index.Digest("key")
+		earlier, later := newID(t, 1), newID(t, 2)
+		if laterFirst {
+			k.Add(d, later, c.t, 1)
+		}
+		k.Add(d, earlier, c.t.Add(-2*time.Hour), 9)
+		if !laterFirst {
+			k.Add(d, later, c.t, 1)
+		}
+		if got, known, err := k.Reserve(t.Context(), d, newID(t, 3)); got != later || !known || err != nil {
+			t.Errorf("the later one first %t: the key is known %t, as the later message's %t, %v", laterFirst, known, got == later, err)
+			k.Release(d, got)
+		}
+	}
+}
+
 func TestVendors(t *testing.T) {
 	c := &clock{t: time.Now()}
 	v := index.NewVendors(c.now)

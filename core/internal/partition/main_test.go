@@ -1,6 +1,7 @@
 package partition_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,7 +30,8 @@ type memoryLog struct {
 	frames   []journal.Frame // the first has sequence first
 	first    uint64
 	limit    int
-	refuse   error         // what Append answers
+	refuse   error // what Append answers
+	unsure   bool
 	appended chan struct{} // gets one for each frame, where there is room
 	tried    chan struct{} // gets one for each refused frame
 	now      func() time.Time
@@ -46,13 +48,27 @@ func (l *memoryLog) Append(_ context.Context, data []byte) (journal.Frame, error
 		l.tried <- struct{}{}
 		return journal.Frame{}, l.refuse
 	}
+	if n := len(l.frames); n > 0 && l.unsure && bytes.Equal(l.frames[n-1].Data, data) {
+		l.unsure = false
+		return l.frames[n-1], nil
+	}
 	if len(data) > l.limit {
 		return journal.Frame{}, fmt.Errorf("a frame of %d bytes is over the limit of %d", len(data), l.limit)
 	}
 	f := journal.Frame{Seq: l.first + uint64(len(l.frames)), Time: l.now(), Data: append([]byte(nil), data...)}
 	l.frames = append(l.frames, f)
 	l.appended <- struct{}{}
+	if l.unsure {
+		return journal.Frame{}, journal.ErrUncertain
+	}
 	return f, nil
+}
+
+// uncertain makes the next append say that it does not know, although it has stored the frame. The same bytes are not stored twice.
+func (l *memoryLog) uncertain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unsure = true
 }
 
 func (l *memoryLog) refusing(err error) {

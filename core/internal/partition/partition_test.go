@@ -108,6 +108,30 @@ func TestRefusedAndTriedAgain(t *testing.T) {
 	}
 }
 
+// The log does not know whether it has the frame, and has it: the message is there once, and its key stands for it.
+func TestUncertainAppend(t *testing.T) {
+	log := newLog(time.Now)
+	r := newRig(t, log, nil)
+	log.uncertain()
+	n := r.message("+447700900000", "key")
+	if _, known, err := r.host.keys.Reserve(t.Context(), n.Key, n.ID); known || err != nil {
+		t.Fatal(known, err)
+	}
+	if err := r.Accept(t.Context(), n); !errors.Is(err, journal.ErrUncertain) {
+		t.Fatalf("accepted for certain: %v", err)
+	}
+	again := r.message("+447700900000", "key")
+	if first, known, err := r.host.keys.Reserve(t.Context(), again.Key, again.ID); err != nil || !known || first != n.ID {
+		t.Errorf("the key stands for %s, known %t, %v", first.Message(), known, err)
+	}
+	r.answer(r.call(), message.Delivered)
+	r.stands(n.ID, "")
+	r.end()
+	if r = newRig(t, log, nil); r.found.Frames > 3 || r.found.Live != 0 {
+		t.Errorf("found %+v, want the frames of one life", r.found)
+	}
+}
+
 func TestFencedOwnerEnds(t *testing.T) {
 	log := newLog(time.Now)
 	r := newRig(t, log, nil)
@@ -186,12 +210,17 @@ func TestRecoveryMatchesOrphans(t *testing.T) {
 	}
 	r.end()
 	_, before := log.Bounds()
+	ended := 0
 	for range 3 {
 		r = newRig(t, log, nil)
 		if s := r.stands(id, ""); s.Outcome != message.Delivered {
 			t.Errorf("it ended as %+v", s)
 		}
 		r.end()
+		ended += r.host.ended
+	}
+	if ended != 1 {
+		t.Errorf("%d ends were counted", ended)
 	}
 	if _, after := log.Bounds(); after != before+1 {
 		t.Errorf("%d frames more, want one: the receipt counts once", after-before)

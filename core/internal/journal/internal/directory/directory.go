@@ -285,7 +285,7 @@ func (d *Directory) Close() error {
 		err = d.Marks.close()
 	}
 	if d.lock != nil {
-		err = errors.Join(err, d.lock.Close())
+		err = errors.Join(err, unlock(d.lock), d.lock.Close())
 	}
 	d.Marks, d.lock = nil, nil
 	return err

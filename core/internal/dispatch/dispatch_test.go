@@ -1,0 +1,178 @@
+package dispatch_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hermodhq/hermod/core/internal/dispatch"
+	"github.com/hermodhq/hermod/core/internal/ids"
+	"github.com/hermodhq/hermod/core/internal/pacing"
+	"github.com/hermodhq/hermod/core/internal/table"
+	"github.com/hermodhq/hermod/internal/flow"
+	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/message"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// owner is a partition that only counts. It is also the transforms, which take until the engine stops.
+type owner struct {
+	mu       sync.Mutex
+	granted  []pacing.Item
+	barred   []string // the codes with which all that wait were barred
+	answered int
+	longest  int // bytes of the longest vendor id
+}
+
+func (o *owner) Granted(_ message.AccountID, turns []pacing.Item) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.granted = append(o.granted, turns...)
+}
+
+func (o *owner) Barred(_ message.AccountID, turns []pacing.Item, f *fault.Fault) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if turns == nil {
+		o.barred = append(o.barred, f.Code)
+	}
+}
+
+func (o *owner) Answered(_ ids.ID, ev flow.Event, _ map[string]string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.answered++
+	o.longest = max(o.longest, len(ev.VendorID))
+}
+
+func (o *owner) Apply(ctx context.Context, _ []string, _ *message.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// start runs a dispatcher with one account that cannot be opened: each of its calls fails as unavailable.
+func start(t *testing.T) (d *dispatch.Dispatcher, o *owner, end func()) {
+	o = &owner{}
+	d = dispatch.New(t.Context(), dispatch.Config{
+		Partitions: 1, Owner: func(int) dispatch.Owner { return o }, Transforms: o, Logger: slog.New(slog.DiscardHandler),
+	})
+	d.Add("one", connector.Description{}, connector.Limits{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { d.Run(ctx) })
+	return d, o, func() { cancel(); wg.Wait() }
+}
+
+func calls(t *testing.T, turns []pacing.Item, transforms ...string) []table.Call {
+	t.Helper()
+	plan := &message.Plan{Steps: []message.Step{{Account: "one", Channel: message.SMS, Content: message.Content{Text: "x"}, Transforms: transforms}}}
+	out := make([]table.Call, len(turns))
+	for i, turn := range turns {
+		id, err := ids.NewID(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[i] = table.Call{ID: id, Attempt: 1, Turn: turn, Body: &table.Body{Message: message.Message{ID: id.Message()}, Plan: plan}}
+	}
+	return out
+}
+
+// fail lets ten messages ask for turns and fails the calls of those that get one.
+func fail(t *testing.T, d *dispatch.Dispatcher, o *owner) {
+	t.Helper()
+	turns := make([]pacing.Item, 10)
+	for i := range turns {
+		turns[i].Ref = uint64(i + 1)
+	}
+	d.Submit("one", turns)
+	synctest.Wait()
+	o.mu.Lock()
+	got := o.granted
+	o.granted = nil
+	o.mu.Unlock()
+	if len(got) == 0 {
+		t.Fatal("no turn was granted")
+	}
+	d.Call(calls(t, got))
+	synctest.Wait()
+}
+
+func (o *owner) want(t *testing.T, codes ...string) {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.barred) != len(codes) {
+		t.Fatalf("barred with %q, want %q", o.barred, codes)
+	}
+	for i, code := range codes {
+		if o.barred[i] != code {
+			t.Fatalf("barred with %q, want %q", o.barred, codes)
+		}
+	}
+}
+
+// Those who began to wait while the breaker tried again are barred when it opens again.
+func TestReopenedBreakerBarsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o, end := start(t)
+		defer end()
+		fail(t, d, o)
+		o.want(t, "account_unavailable")
+		<-time.After(16 * time.Second) // the bubble's clock: the breaker tries again
+		fail(t, d, o)
+		o.want(t, "account_unavailable", "account_unavailable")
+	})
+}
+
+// An account that is paused while its breaker is open bars for a second, lasting reason.
+func TestPausedWhileOpenBarsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o, end := start(t)
+		defer end()
+		fail(t, d, o)
+		d.Pause("one", "unauthorized")
+		d.Pause("one", "unauthorized") // nothing new
+		o.want(t, "account_unavailable", "account_paused")
+		if !d.Resume("one") {
+			t.Fatal("there is no such account")
+		}
+		d.Pause("one", "unauthorized")
+		o.want(t, "account_unavailable", "account_paused", "account_paused")
+	})
+}
+
+// Who waits for room among the calls that need transforms is let go when the engine stops.
+func TestTransformsEndWithRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _, end := start(t)
+		all := calls(t, make([]pacing.Item, 10_000), "slow")
+		var wg sync.WaitGroup
+		wg.Go(func() { d.Call(all[:5000]) })
+		synctest.Wait() // there is no more room
+		end()
+		wg.Wait()
+		d.Call(all[5000:])
+	})
+}
+
+// What a connector says does not reach the journal in any size it likes.
+func TestAnswersAreBounded(t *testing.T) {
+	d, o, end := start(t)
+	defer end()
+	id, err := ids.NewID(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Answered("one", []connector.Answer{{Message: id.Message(), Attempt: 1, Result: connector.Result{VendorID: message.VendorMessageID(strings.Repeat("v", 3<<20))}}})
+	if o.answered != 1 || o.longest > 1024 {
+		t.Errorf("%d answers, with a vendor id of %d bytes", o.answered, o.longest)
+	}
+}
