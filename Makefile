@@ -33,7 +33,7 @@ race: ## Run the tests of concurrent packages under the race detector
 
 # Each round runs every benchmark once, so that the machine's slow spells hit all of them; sync-A and sync-B are the same thing
 # twice, and what lies between them is noise. The Ceiling rows are what the parts can do alone, in the same rounds.
-ROUNDS ?= 5
+ROUNDS ?= 6
 .PHONY: bench bench-parts
 bench: ## Measure end to end, the ceilings and the parts: medians and spread over ROUNDS rounds
 	@mkdir -p bin && rm -f bin/bench.txt

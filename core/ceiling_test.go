@@ -94,7 +94,7 @@ func BenchmarkCeilingJetStream(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer nc.Close()
-			js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096/test.per))
+			js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096/test.per), jetstream.WithPublishAsyncTimeout(30*time.Second))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -105,7 +105,7 @@ func BenchmarkCeilingJetStream(b *testing.B) {
 			b.ResetTimer()
 			n := (b.N + test.per - 1) / test.per
 			for range n {
-				if _, err := js.PublishAsync("c", data); err != nil {
+				if _, err := js.PublishAsync("c", data, jetstream.WithStallWait(30*time.Second)); err != nil {
 					b.Fatal(err)
 				}
 			}
