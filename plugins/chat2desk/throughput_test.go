@@ -227,6 +227,7 @@ func serveSimulator(b *testing.B) {
 	defer sim.Close()
 	out := os.NewFile(3, "parent")
 	var servers sync.WaitGroup
+	defer servers.Wait() // after they are closed
 	var opened [2]atomic.Int64
 	var urls [2]string
 	for i := range urls {
@@ -241,7 +242,6 @@ func serveSimulator(b *testing.B) {
 			}
 		}}
 		servers.Go(func() { _ = server.Serve(l) })
-		defer servers.Wait()
 		defer func() { _ = server.Close() }()
 	}
 	_, _ = fmt.Fprintln(out, urls[0], urls[1])
