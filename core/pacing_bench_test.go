@@ -134,7 +134,7 @@ func (a *arrivals) judge(b *testing.B, engine *core.Engine, began time.Time, lim
 	b.ReportMetric(used, "used-percent")
 	b.ReportMetric(float64(most), "most-in-1s")
 	b.ReportMetric(slack, "slack-ms")
-	b.Logf("used %.2f per cent, at most %d calls in 1 s, slack %.1f ms", used, most, slack) // a benchmark that fails shows no metrics
+	b.Logf("used %.2f per cent, at most %d calls in 1 s, slack %.1f ms", used, most, slack)
 	if most > limit {
 		b.Logf("the vendor saw %d calls within one second, %d are allowed: %d of %d calls came too early, the worst %v into the minute, %d calls within %v\n%s%s",
 			most, limit, over, len(list), list[worst].at.Sub(began), limit+1, tightest,

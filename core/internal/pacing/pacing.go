@@ -11,6 +11,9 @@
 // number is kept by the spacing; a window then holds at most the next whole number. A burst is not allowed after idleness
 // either: vendors count in windows that we do not see.
 //
+// What is counted is the grant. A call reaches its vendor later, by a time that varies (commit, stream, HTTP): where that varies by more
+// than the margins cover, the vendor may count more in a second than were granted in one.
+//
 // Order. The items of one recipient are granted in the order of submission within a lane. A recipient that has to wait
 // holds up nobody else. Urgent goes before normal and bulk, always. Of normal and bulk, when both wait, every tenth grant
 // is bulk, so that bulk is slow but never stands still. Within a lane, tenants take turns, one item each.
