@@ -183,7 +183,12 @@ func (d *Dispatcher) Call(calls []table.Call) {
 			d.work <- transformed{account: a, call: c}
 			continue
 		}
-		batches[a] = append(batches[a], deliveryOf(c, step, contentOf(c, step)))
+		one := deliveryOf(c, step, contentOf(c, step))
+		if a.gate != nil {
+			a.gate.add(d.ctx, leaving{id: c.ID, turn: c.Turn, delivery: one})
+			continue
+		}
+		batches[a] = append(batches[a], one)
 	}
 	for a, batch := range batches {
 		d.deliver(a, batch)
@@ -240,6 +245,10 @@ func (d *Dispatcher) transformOne(ctx context.Context, w transformed) {
 	}
 	one := deliveryOf(w.call, step, m.Content)
 	one.Category, one.Labels = m.Category, m.Labels
+	if w.account.gate != nil {
+		w.account.gate.add(d.ctx, leaving{id: w.call.ID, turn: w.call.Turn, delivery: one})
+		return
+	}
 	d.deliver(w.account, []connector.Delivery{one})
 }
 
@@ -270,7 +279,7 @@ func (d *Dispatcher) Answered(id message.AccountID, answers []connector.Answer) 
 			}
 		}
 		if call, out := a.out.take(parsed); out {
-			res := pacing.Result{Item: call.turn}
+			res := pacing.Result{Item: call.turn, Left: call.left}
 			if ev.Fault != nil {
 				res.Class, failed = ev.Fault.Class, true
 			}
@@ -294,13 +303,23 @@ type out struct {
 // underWay is a call that has not been answered.
 type underWay struct {
 	turn pacing.Item
-	span trace.Span // nil when nothing is traced
+	left pacing.Left // zero until it has passed its account's gate
+	span trace.Span  // nil when nothing is traced
 }
 
 func (o *out) put(id ids.ID, c underWay) {
 	o.mu.Lock()
 	o.calls[id] = c
 	o.mu.Unlock()
+}
+
+func (o *out) left(id ids.ID, left pacing.Left) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c, ok := o.calls[id]; ok {
+		c.left = left
+		o.calls[id] = c
+	}
 }
 
 func (o *out) take(id ids.ID) (underWay, bool) {

@@ -69,6 +69,7 @@ type account struct {
 	conn     atomic.Pointer[Connection]
 	told     atomic.Value // string: which being unusable those who wait have been told of; "": none
 	out      out
+	gate     gate // nil: the account has no limit
 }
 
 // transformed is a call that needs its transforms first.
@@ -96,6 +97,9 @@ func (d *Dispatcher) Add(id message.AccountID, desc connector.Description, limit
 		Limits: pacing.Limits{PerSecond: limits.PerSecond, PerRecipientPerSecond: limits.PerRecipientPerSecond, Concurrency: limits.Concurrency},
 		Grant:  func(turns []pacing.Item) { d.grant(a, turns) },
 	})
+	if a.pace.Limited() {
+		a.gate = make(gate, max(limits.Concurrency, pacing.DefaultConcurrency)) // room for all that are granted
+	}
 	d.accounts[id] = a
 }
 
@@ -109,6 +113,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	defer wg.Wait()
 	for _, a := range d.accounts {
 		wg.Go(func() { _ = a.pace.Run(ctx) })
+		if a.gate != nil {
+			wg.Go(func() { d.leave(ctx, a) })
+		}
 	}
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() { d.transform(ctx) })
@@ -118,12 +125,17 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // Quiet stops granting turns, for good.
 func (d *Dispatcher) Quiet() { d.quiet.Store(true) }
 
-// Settle waits until no call waits for its transforms, or until ctx ends. Nothing may be called meanwhile.
+// Settle waits until no call waits for its transforms or for its account's limit, or until ctx ends. Nothing may be called meanwhile.
 func (d *Dispatcher) Settle(ctx context.Context) error {
 	if err := d.slots.Acquire(ctx, mostWork); err != nil {
 		return err
 	}
 	d.slots.Release(mostWork)
+	for _, a := range d.accounts {
+		if err := a.gate.empty(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -60,11 +60,15 @@ func (o *owner) Apply(ctx context.Context, _ []string, _ *message.Message) error
 
 // start runs a dispatcher with one account that cannot be opened: each of its calls fails as unavailable.
 func start(t *testing.T) (d *dispatch.Dispatcher, o *owner, end func()) {
+	return startLimited(t, connector.Limits{})
+}
+
+func startLimited(t *testing.T, limits connector.Limits) (d *dispatch.Dispatcher, o *owner, end func()) {
 	o = &owner{}
 	d = dispatch.New(t.Context(), dispatch.Config{
 		Partitions: 1, Owner: func(int) dispatch.Owner { return o }, Transforms: o, Logger: slog.New(slog.DiscardHandler),
 	})
-	d.Add("one", connector.Description{}, connector.Limits{})
+	d.Add("one", connector.Description{}, limits)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { d.Run(ctx) })
@@ -175,4 +179,91 @@ func TestAnswersAreBounded(t *testing.T) {
 	if o.answered != 1 || o.longest > 1024 {
 		t.Errorf("%d answers, with a vendor id of %d bytes", o.answered, o.longest)
 	}
+}
+
+// vendor notes when each call came, and answers at once.
+type vendor struct {
+	d     *dispatch.Dispatcher
+	calls []time.Time
+}
+
+func (v *vendor) Deliver(batch []connector.Delivery) {
+	for _, one := range batch {
+		v.calls = append(v.calls, time.Now())
+		v.d.Answered("one", []connector.Answer{{Message: one.Message, Attempt: one.Attempt}})
+	}
+}
+
+// However late and in whatever lumps attempts are recorded, they leave as the account's limit allows; Settle waits for the last.
+func TestAttemptsLeaveByTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o, end := startLimited(t, connector.Limits{PerSecond: 50})
+		defer end()
+		v := &vendor{d: d}
+		d.Connect("one", v)
+		turns := make([]pacing.Item, 100)
+		for i := range turns {
+			turns[i] = pacing.Item{Ref: uint64(i + 1), Recipient: uint64(i)}
+		}
+		d.Submit("one", turns)
+		for range 20 { // a slow disk
+			<-time.After(150 * time.Millisecond)
+			o.mu.Lock()
+			got := o.granted
+			o.granted = nil
+			o.mu.Unlock()
+			d.Call(calls(t, got))
+		}
+		if err := d.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(v.calls) != 100 || o.answered != 100 {
+			t.Fatalf("%d calls and %d answers after 3 s, want 100", len(v.calls), o.answered)
+		}
+		for i, at := range v.calls[50:] {
+			if took := at.Sub(v.calls[i]); took < time.Second {
+				t.Errorf("51 calls within %v", took)
+			}
+		}
+		if h := d.Pace("one"); h.InFlight != 0 || h.Queued != 0 {
+			t.Errorf("not at rest: %+v", h)
+		}
+	})
+}
+
+// A turn that leads to no call leaves its place in the limit to the next.
+func TestTurnsWithoutCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, o, end := startLimited(t, connector.Limits{PerSecond: 1, PerRecipientPerSecond: 0.01})
+		defer end()
+		v := &vendor{d: d}
+		d.Connect("one", v)
+		d.Submit("one", []pacing.Item{{Ref: 1}, {Ref: 2}})
+		synctest.Wait()
+		d.Skip("one", o.granted[0])
+		synctest.Wait()
+		if len(o.granted) != 2 {
+			t.Fatal("the second was not granted at once")
+		}
+		d.Call(calls(t, o.granted[1:]))
+		synctest.Wait()
+		if len(v.calls) != 1 {
+			t.Errorf("%d calls", len(v.calls))
+		}
+	})
+}
+
+// An engine that is abandoned does not wait for its limits.
+func TestAbandonedWithAttemptsThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _, end := startLimited(t, connector.Limits{PerSecond: 0.001})
+		d.Call(calls(t, make([]pacing.Item, 3)))
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := d.Settle(ctx); err == nil {
+			t.Error("settled while attempts waited")
+		}
+		end()
+	})
 }

@@ -30,9 +30,8 @@ type Account struct {
 	wakeAt   int64
 	ready    []Item // granted, not yet handed out
 	spare    []Item
-	readyAt  int64 // when the first of ready was granted
-	outAt    int64 // the same of what is being handed out
-	granting bool  // some goroutine is handing out; it will take what is added to ready
+	granting bool // some goroutine is handing out; it will take what is added to ready
+	staged   int  // granted and not yet gone, of an account with a limit
 }
 
 // NewAccount returns an account that grants. It starts nothing: limits need [Account.Run].
@@ -60,10 +59,10 @@ func (a *Account) now() int64 { return int64(time.Since(a.base)) }
 // Submit hands in items. Those that nothing holds back are granted before it returns, or by the goroutine that is granting
 // just now. The slice is not kept.
 func (a *Account) Submit(items []Item) {
-	a.change(func(now int64) {
+	a.change(func(int64) {
 		if a.free(len(items)) {
 			for i := range items {
-				a.give(items[i], now)
+				a.give(items[i])
 			}
 			return
 		}
@@ -75,8 +74,42 @@ func (a *Account) Submit(items []Item) {
 
 // free reports whether n items need not be queued at all.
 func (a *Account) free(n int) bool {
-	return a.rate == nil && a.spacing == 0 && a.queue.len() == 0 && a.inFlight+n <= a.concurrency &&
+	return !a.Limited() && a.queue.len() == 0 && a.inFlight+n <= a.concurrency &&
 		a.circuit.state == gobreaker.StateClosed && !a.paused && a.held == 0
+}
+
+// Limited reports whether each granted call has to wait for [Account.Leave].
+func (a *Account) Limited() bool { return a.rate != nil || a.spacing > 0 }
+
+// Leave waits until a granted call may leave for its vendor, and counts it from then on. It returns ctx.Err() when ctx ends
+// first. One Leave at a time: calls leave in the order in which they come.
+func (a *Account) Leave(ctx context.Context, item Item) (Left, error) {
+	for {
+		left, wait := a.leave(&item)
+		if wait <= 0 {
+			return left, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Left{}, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// leave lets a call go, or returns how long it has to wait.
+func (a *Account) leave(item *Item) (left Left, wait time.Duration) {
+	a.change(func(now int64) {
+		if wait = time.Duration(a.rate.next() - now); wait > 0 {
+			return
+		}
+		left = a.rate.take(now)
+		a.staged--
+		if a.spacing > 0 {
+			a.queue.left(item.Recipient, now+a.spacing)
+		}
+	})
+	return left, wait
 }
 
 // Done says how granted calls ended, each once. It frees their places and feeds the breaker. The slice is not kept.
@@ -85,8 +118,22 @@ func (a *Account) Done(results []Result) {
 		a.inFlight = max(0, a.inFlight-len(results))
 		for i := range results {
 			a.circuit.done(&results[i], now)
+			a.returned(&results[i], now)
 		}
 	})
+}
+
+func (a *Account) returned(r *Result, now int64) {
+	switch {
+	case !a.Limited():
+	case r.Left.slot > 0:
+		a.rate.answered(r.Left, now)
+	default: // it never left
+		a.staged--
+		if a.spacing > 0 {
+			a.queue.skipped(r.Item.Recipient)
+		}
+	}
 }
 
 // Cancel takes back an item that still waits, found by its Ref and Partition. It returns false when the item is not
@@ -205,9 +252,6 @@ func (a *Account) more(batch []Item) []Item {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.spare = batch[:0]
-	if a.rate != nil {
-		a.rate.late(a.outAt, a.now())
-	}
 	if len(a.ready) == 0 {
 		a.granting = false
 		return nil
@@ -217,7 +261,7 @@ func (a *Account) more(batch []Item) []Item {
 
 func (a *Account) swap() []Item {
 	batch := a.ready
-	a.ready, a.spare, a.outAt = a.spare, nil, a.readyAt
+	a.ready, a.spare = a.spare, nil
 	return batch
 }
 
@@ -229,8 +273,7 @@ func (a *Account) pump(now int64) int64 {
 	}
 	a.queue.warm(now)
 	for a.due(now) <= now {
-		a.rate.take(now)
-		a.give(a.queue.take(now, a.spacing), now)
+		a.give(a.queue.take(a.spacing > 0))
 	}
 	return a.due(now)
 }
@@ -251,15 +294,23 @@ func (a *Account) due(now int64) int64 {
 		a.rate.idle()
 		return a.queue.nextWarm()
 	}
-	return max(now, a.rate.next())
+	return max(now, a.rate.next()+a.ahead()-int64(lead))
+}
+
+// ahead returns how long the calls take that leave before the next grant's.
+func (a *Account) ahead() int64 {
+	if a.rate == nil {
+		return 0
+	}
+	return int64(a.staged) * a.rate.interval
 }
 
 // give grants one item.
-func (a *Account) give(item Item, now int64) {
-	if len(a.ready) == 0 {
-		a.readyAt = now
-	}
+func (a *Account) give(item Item) {
 	a.circuit.granted(&item)
 	a.inFlight++
+	if a.Limited() {
+		a.staged++
+	}
 	a.ready = append(a.ready, item)
 }

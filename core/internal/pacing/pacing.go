@@ -2,17 +2,18 @@
 // messages before bulk ones, fairness between tenants, and a circuit breaker per account.
 //
 // One [Account] paces one account of the engine, for all of its senders. Items are submitted, wait as long as they have to,
-// are granted, and are done when their call has ended. Nothing is granted twice and nothing is lost.
+// are granted, leave for the vendor, and are done when their call has ended. Nothing is granted twice and nothing is lost.
 //
-// Limits. At most PerSecond grants fall into any window of one second, wherever it begins. Grants are also spaced evenly,
-// 1.2 per cent wider than the limit asks: the time between a grant and the vendor's clock varies, and without the margin a
-// slow call followed by a fast one would be seen as one too many. What is lost by a late timer is caught up,
-// within the window, so that at least 98 per cent of the limit is used while enough is waiting. A limit that is not a whole
-// number is kept by the spacing; a window then holds at most the next whole number. A burst is not allowed after idleness
-// either: vendors count in windows that we do not see.
+// Limits. A grant is not yet a call: the attempt is put on record first, which takes a time that varies. So an account with a limit
+// grants a little ahead, at most 200 ms, and its calls then pass [Account.Leave], where the limit is kept: at most PerSecond
+// calls leave in any window of one second, wherever it begins, and the calls of one recipient lie as far apart as they must. Calls
+// are spaced evenly. A margin of 1.1 per cent covers what usually varies between leaving and arriving; a call whose answer comes
+// later than usual is counted from as much later, within a budget. Lateness of timers and records is caught up, within the
+// window, so that at least 98 per cent of the limit is used while enough is waiting. A limit that is not a whole number is
+// kept by the spacing; a window then holds at most the next whole number. A burst is not allowed after idleness either: vendors
+// count in windows that we do not see. What left before the account was made is not known to it.
 //
-// What is counted is the grant. A call reaches its vendor later, by a time that varies (commit, stream, HTTP): where that varies by more
-// than the margins cover, the vendor may count more in a second than were granted in one.
+// RATIONALE.md, "Why is a limit kept a second time, after the record?", has the figures.
 //
 // Order. The items of one recipient are granted in the order of submission within a lane. A recipient that has to wait
 // holds up nobody else. Urgent goes before normal and bulk, always. Of normal and bulk, when both wait, every tenth grant
@@ -54,11 +55,18 @@ type Result struct {
 	Item    Item
 	Class   fault.Class // empty when the vendor took the message
 	Skipped bool        // no call was made: frees the place and tells the breaker nothing
+	Left    Left        // what Leave returned; zero when the call has not passed it
+}
+
+// Left tells a call that has left an account from others.
+type Left struct {
+	slot int32 // from 1
+	at   int64
 }
 
 // Limits bound an account. Zero means not limited, except for Concurrency.
 type Limits struct {
-	PerSecond             float64 // grants in any one second
+	PerSecond             float64 // calls in any one second
 	PerRecipientPerSecond float64 // the same for one recipient; 0.1 is one in ten seconds
 	Concurrency           int     // items granted and not yet done; zero is DefaultConcurrency
 }

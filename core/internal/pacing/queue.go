@@ -29,7 +29,7 @@ type line struct {
 type recipient struct {
 	hash    uint64
 	free    int64 // when it may be granted again
-	cooling bool  // it waits for free, and stands in no heap
+	cooling bool  // it waits for its call to leave, then for free, and stands in no heap
 	lines   [lanes]line
 }
 
@@ -154,20 +154,19 @@ func (q *queue) lane() Lane {
 	return Normal
 }
 
-// take removes the next item; something is ready. The recipient is then left alone for spacing nanoseconds.
-func (q *queue) take(now, spacing int64) Item {
+// take removes the next item; something is ready. With cool set, its recipient is left alone until [queue.left] or [queue.skipped].
+func (q *queue) take(cool bool) Item {
 	lane := q.lane()
 	turns := &q.lanes[lane].turns
 	turn := turns.Front()
 	turns.MoveToBack(turn)
 	r := turn.Value.(*tenant).ready.entries[0].recipient
-	if spacing > 0 {
+	if cool {
 		for l := range lanes {
 			q.delist(r, l)
 		}
 		rec := q.recipients.at(r)
-		rec.free, rec.cooling = now+spacing, true
-		q.cooling.push(r)
+		rec.cooling = true
 		return q.unlink(rec.lines[lane].head)
 	}
 	q.delist(r, lane)
@@ -178,6 +177,16 @@ func (q *queue) take(now, spacing int64) Item {
 	q.release(r)
 	return item
 }
+
+// left says that a taken item's call has gone, and until when its recipient is to be left alone. The times only grow.
+func (q *queue) left(hash uint64, until int64) {
+	r := q.byHash[hash]
+	q.recipients.at(r).free = until
+	q.cooling.push(r)
+}
+
+// skipped says that a taken item's call was not made.
+func (q *queue) skipped(hash uint64) { q.warmUp(q.byHash[hash]) }
 
 // unlink takes an item out of its recipient's line, and forgets it.
 func (q *queue) unlink(i int32) Item {
@@ -249,14 +258,19 @@ func (q *queue) warm(now int64) {
 			return
 		}
 		q.cooling.pop()
-		rec.cooling = false
-		for l := range lanes {
-			if rec.lines[l].head != none {
-				q.enlist(r, l)
-			}
-		}
-		q.release(r)
+		q.warmUp(r)
 	}
+}
+
+func (q *queue) warmUp(r int32) {
+	rec := q.recipients.at(r)
+	rec.cooling = false
+	for l := range lanes {
+		if rec.lines[l].head != none {
+			q.enlist(r, l)
+		}
+	}
+	q.release(r)
 }
 
 // nextWarm returns when the next recipient may go on.

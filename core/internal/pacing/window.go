@@ -6,84 +6,115 @@ import (
 )
 
 const (
-	spacingMargin = 1.012                  // between grants, as a part of the interval that the limit allows
-	windowMargin  = 1.005                  // of the window that is never exceeded; smaller, so that lateness can be caught up
-	catchUp       = 400 * time.Millisecond // lateness that is caught up
-	maxRing       = 1 << 16                // grants remembered; larger limits are kept over a part of a second
-	never         = math.MaxInt64
+	margin      = 11 * time.Millisecond   // by how much calls may differ in their way to the vendor
+	holding     = 3 * time.Millisecond   // what each call adds to what holding may cost: 0.3 per cent
+	mostHolding = 60                     // in seconds of full use
+	catchUp     = 400 * time.Millisecond // lateness that is caught up
+	lead        = 200 * time.Millisecond // from a grant until the call should leave: an attempt's record takes less
+	maxSlots    = 1 << 16                // larger limits are kept over a part of a second
+	never       = math.MaxInt64
+	marginPart  = 1 + float64(margin)/float64(time.Second)
 )
 
-// window keeps one account's limit per second. Times are nanoseconds on the account's own clock. A nil window is no limit.
+// window keeps one account's limit per second. It has as many slots as calls are allowed in a second, and the calls that use one slot lie
+// more than a second apart: so no second can have more calls than there are slots. Times are nanoseconds on the account's own
+// clock. A nil window is no limit.
 type window struct {
-	interval int64   // between two grants
-	span     int64   // the last len(ring) grants must lie further apart than this
-	ring     []int64 // times of the last grants
-	oldest   int
-	due      int64 // when the next grant should be
-	behind   bool  // something has been waiting for due since the last grant
+	interval int64 // between two calls
+	span     int64 // between two calls of one slot
+	slots    []slot
+	free     heap  // the slots, by when they may be used again
+	due      int64 // when the next call should leave
+	behind   bool  // something has been waiting for due since the last call
+	usual    int64 // how long a call takes from leaving to its answer: about the median
+	credit   int64 // for how long slots may still be held
+}
+
+// slot is where one call of each second is counted.
+type slot struct {
+	left int64 // when its last call left
+	pos  int32 // in the heap
 }
 
 func newWindow(perSecond float64) *window {
 	if !(perSecond > 0) || math.IsInf(perSecond, 1) {
 		return nil
 	}
-	n := math.Min(math.Ceil(perSecond), maxRing)
-	span := windowMargin * float64(time.Second)
-	if n == maxRing {
+	n := math.Min(math.Ceil(perSecond), maxSlots)
+	span := marginPart * float64(time.Second)
+	if n == maxSlots {
 		span *= n / perSecond
 	}
-	w := &window{interval: spacing(perSecond), span: int64(span), ring: make([]int64, int(n))}
-	for i := range w.ring {
-		w.ring[i] = -int64(span)
+	w := &window{interval: spacing(perSecond), span: int64(span), slots: make([]slot, int(n)), usual: never}
+	w.free.moved = func(s, to int32) { w.slots[s].pos = to }
+	for s := range w.slots {
+		w.free.push(entry{recipient: int32(s)})
 	}
+	w.credit = w.mostCredit()
 	return w
 }
 
-// spacing returns the nanoseconds between two grants at a rate, margin included.
+func (w *window) mostCredit() int64 { return mostHolding * int64(len(w.slots)) * int64(holding) }
+
+// spacing returns the nanoseconds between two calls at a rate, margin included.
 func spacing(perSecond float64) int64 {
 	if !(perSecond > 0) {
 		return 0
 	}
-	return int64(math.Min(spacingMargin*float64(time.Second)/perSecond, float64(30*24*time.Hour)))
+	return int64(math.Min(marginPart*float64(time.Second)/perSecond, float64(30*24*time.Hour)))
 }
 
-// next returns the earliest time of the next grant.
+// next returns the earliest time of the next call.
 func (w *window) next() int64 {
 	if w == nil {
 		return 0
 	}
-	return max(w.due, w.ring[w.oldest]+w.span)
+	return max(w.due, int64(w.free.entries[0].number))
 }
 
-// take records a grant.
-func (w *window) take(now int64) {
+// take records a call.
+func (w *window) take(now int64) Left {
 	if w == nil {
-		return
+		return Left{slot: 1}
 	}
-	w.ring[w.oldest] = now
-	w.oldest++
-	if w.oldest == len(w.ring) {
-		w.oldest = 0
-	}
+	s := w.free.entries[0].recipient
+	w.slots[s].left = now
+	w.hold(s, now+w.span)
+	w.credit = min(w.credit+int64(holding), w.mostCredit())
+	left := Left{slot: s + 1, at: now}
 	if w.behind {
 		now -= int64(catchUp)
 	}
 	w.due = max(w.due, now) + w.interval
 	w.behind = true
+	return left
 }
 
-// late says that what was granted since then was handed out by now only. The calls begin now or later, so the windows that they
-// count in do as well.
-func (w *window) late(since, now int64) {
-	if now-since < int64(time.Millisecond) {
+func (w *window) hold(s int32, until int64) {
+	w.free.remove(w.slots[s].pos)
+	w.free.push(entry{number: uint64(until), recipient: s})
+}
+
+// answered says that a call has been answered. It reached its vendor somewhere between leaving and now; one that took longer than calls do,
+// and longer than the margin covers, may have been held up on its way there, and its slot is held as much longer. What that
+// costs is bounded, since a slow answer may also be the vendor's own doing.
+func (w *window) answered(call Left, now int64) {
+	if w == nil {
 		return
 	}
-	for i := len(w.ring) - 1; i >= 0; i-- { // from the newest back
-		at := &w.ring[(w.oldest+i)%len(w.ring)]
-		if *at < since {
-			return
-		}
-		*at = now
+	took := now - call.at
+	if w.usual == never {
+		w.usual = took
+	}
+	late := min(took-max(w.usual, int64(margin)), w.credit)
+	if s := call.slot - 1; late > 0 && w.slots[s].left == call.at {
+		w.credit -= late
+		w.hold(s, call.at+w.span+late)
+	}
+	if step := max(w.usual/64, int64(50*time.Microsecond)); took > w.usual {
+		w.usual += step
+	} else {
+		w.usual -= step
 	}
 }
 
