@@ -39,7 +39,7 @@ func NewAccount(cfg AccountConfig) *Account {
 	a := &Account{
 		grant:       cfg.Grant,
 		concurrency: cfg.Limits.Concurrency,
-		spacing:     spacing(cfg.Limits.PerRecipientPerSecond),
+		spacing:     interval(cfg.Limits.PerRecipientPerSecond, spacingPart),
 		base:        time.Now(),
 		wake:        make(chan struct{}, 1),
 		rate:        newWindow(cfg.Limits.PerSecond),

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	margin      = 11 * time.Millisecond   // by how much calls may differ in their way to the vendor
+	margin      = 11 * time.Millisecond  // by how much calls may differ in their way to the vendor
 	holding     = 3 * time.Millisecond   // what each call adds to what holding may cost: 0.3 per cent
 	mostHolding = 60                     // in seconds of full use
 	catchUp     = 400 * time.Millisecond // lateness that is caught up
@@ -14,6 +14,7 @@ const (
 	maxSlots    = 1 << 16                // larger limits are kept over a part of a second
 	never       = math.MaxInt64
 	marginPart  = 1 + float64(margin)/float64(time.Second)
+	spacingPart = 1.018 // the margin between two calls for one recipient
 )
 
 // window keeps one account's limit per second. It has as many slots as calls are allowed in a second, and the calls that use one slot lie
@@ -45,7 +46,7 @@ func newWindow(perSecond float64) *window {
 	if n == maxSlots {
 		span *= n / perSecond
 	}
-	w := &window{interval: spacing(perSecond), span: int64(span), slots: make([]slot, int(n)), usual: never}
+	w := &window{interval: interval(perSecond, marginPart), span: int64(span), slots: make([]slot, int(n)), usual: never}
 	w.free.moved = func(s, to int32) { w.slots[s].pos = to }
 	for s := range w.slots {
 		w.free.push(entry{recipient: int32(s)})
@@ -56,12 +57,12 @@ func newWindow(perSecond float64) *window {
 
 func (w *window) mostCredit() int64 { return mostHolding * int64(len(w.slots)) * int64(holding) }
 
-// spacing returns the nanoseconds between two calls at a rate, margin included.
-func spacing(perSecond float64) int64 {
+// interval returns the nanoseconds between two calls at a rate, so much wider than the rate asks.
+func interval(perSecond, part float64) int64 {
 	if !(perSecond > 0) {
 		return 0
 	}
-	return int64(math.Min(marginPart*float64(time.Second)/perSecond, float64(30*24*time.Hour)))
+	return int64(math.Min(part*float64(time.Second)/perSecond, float64(30*24*time.Hour)))
 }
 
 // next returns the earliest time of the next call.
