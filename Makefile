@@ -34,7 +34,7 @@ race: ## Run the tests of concurrent packages under the race detector
 # Each round runs every benchmark once, so that the machine's slow spells hit all of them; sync-A and sync-B are the same thing
 # twice, and what lies between them is noise. The Ceiling rows are what the parts can do alone, in the same rounds.
 ROUNDS ?= 6
-.PHONY: bench bench-parts
+.PHONY: bench bench-pacing bench-vendors bench-parts
 bench: ## Measure end to end, the ceilings and the parts: medians and spread over ROUNDS rounds
 	@mkdir -p bin && rm -f bin/bench.txt
 	$(GO) test -c -o bin/core.test ./core
@@ -42,6 +42,12 @@ bench: ## Measure end to end, the ceilings and the parts: medians and spread ove
 		(cd bin && ./core.test -test.run='^$$' -test.bench='EndToEnd|Ceiling' -test.benchtime=200000x && \
 		./core.test -test.run='^$$' -test.bench=Latency -test.benchtime=2000x) >> bin/bench.txt || exit 1; done
 	$(TOOL) benchstat bin/bench.txt
+
+bench-pacing: ## A minute of overload at limits of 10 and 100 a second, counted at the vendor's end
+	$(GO) test -run='^$$' -bench=PacingMinute -benchtime=1x ./core
+
+bench-vendors: ## CPU and connections of each connector beside a bare HTTP client that sends the same bytes
+	$(GO) test -run='^$$' -bench=Throughput -benchtime=5000x -count=3 ./plugins/...
 
 bench-parts: ## Run every package's own benchmarks once
 	$(GO) test -run='^$$' -bench=. -benchmem ./...

@@ -100,7 +100,7 @@ func (a *Account) Leave(ctx context.Context, item Item) (Left, error) {
 // leave lets a call go, or returns how long it has to wait.
 func (a *Account) leave(item *Item) (left Left, wait time.Duration) {
 	a.change(func(now int64) {
-		if wait = time.Duration(a.rate.next() - now); wait > 0 {
+		if wait = time.Duration(a.rate.next(now) - now); wait > 0 {
 			return
 		}
 		left = a.rate.take(now)
@@ -294,7 +294,7 @@ func (a *Account) due(now int64) int64 {
 		a.rate.idle()
 		return a.queue.nextWarm()
 	}
-	return max(now, a.rate.next()+a.ahead()-int64(lead))
+	return max(now, a.rate.next(now)+a.ahead()-int64(lead))
 }
 
 // ahead returns how long the calls take that leave before the next grant's.

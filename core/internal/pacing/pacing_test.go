@@ -201,11 +201,11 @@ func TestLatenessIsCaughtUp(t *testing.T) {
 		w := newWindow(limit)
 		var log []grant
 		for now, i := int64(0), int64(0); now < int64(time.Minute); i++ {
-			now = max(now, w.next()) + (i*7919%13)*int64(time.Millisecond)/4 // up to 3 ms late
+			now = max(now, w.next(now)) + (i*7919%13)*int64(time.Millisecond)/4 // up to 3 ms late
 			if i%1000 == 999 {
 				now += int64(150 * time.Millisecond) // a long pause of the process
 			}
-			for w.next() <= now {
+			for w.next(now) <= now {
 				w.take(now)
 				log = append(log, grant{at: time.Duration(now)})
 			}
@@ -455,13 +455,13 @@ func TestHeldUpOnTheWay(t *testing.T) {
 			var out []answer
 			var calls []grant
 			for now := int64(0); now < int64(time.Minute); {
-				now = max(now, win.next()) + int64(quick(noise))/4
+				now = max(now, win.next(now)) + int64(quick(noise))/4
 				slices.SortFunc(out, func(a, b answer) int { return cmp.Compare(a.at, b.at) })
 				for len(out) > 0 && out[0].at <= now {
 					win.answered(out[0].call, out[0].at)
 					out = out[1:]
 				}
-				if win.next() > now {
+				if win.next(now) > now {
 					continue
 				}
 				call := win.take(now)

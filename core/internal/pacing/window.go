@@ -8,7 +8,8 @@ import (
 const (
 	margin      = 11 * time.Millisecond  // by how much calls may differ in their way to the vendor
 	holding     = 3 * time.Millisecond   // what each call adds to what holding may cost: 0.3 per cent
-	mostHolding = 60                     // in seconds of full use
+	firstBudget = 300 * time.Millisecond // what holding may cost each slot at first
+	mostBudget  = time.Second            // and at most, at once
 	catchUp     = 400 * time.Millisecond // lateness that is caught up
 	lead        = 200 * time.Millisecond // from a grant until the call should leave: an attempt's record takes less
 	maxSlots    = 1 << 16                // larger limits are kept over a part of a second
@@ -28,12 +29,14 @@ type window struct {
 	due      int64 // when the next call should leave
 	behind   bool  // something has been waiting for due since the last call
 	usual    int64 // how long a call takes from leaving to its answer: about the median
-	credit   int64 // for how long slots may still be held
+	budget   int64 // for how long slots may still be held
 }
 
 // slot is where one call of each second is counted.
 type slot struct {
 	left int64 // when its last call left
+	held int64 // for how long it is held because that was late
+	open bool  // that has not been answered
 	pos  int32 // in the heap
 }
 
@@ -51,11 +54,9 @@ func newWindow(perSecond float64) *window {
 	for s := range w.slots {
 		w.free.push(entry{recipient: int32(s)})
 	}
-	w.credit = w.mostCredit()
+	w.budget = int64(len(w.slots)) * int64(firstBudget)
 	return w
 }
-
-func (w *window) mostCredit() int64 { return mostHolding * int64(len(w.slots)) * int64(holding) }
 
 // interval returns the nanoseconds between two calls at a rate, so much wider than the rate asks.
 func interval(perSecond, part float64) int64 {
@@ -66,11 +67,16 @@ func interval(perSecond, part float64) int64 {
 }
 
 // next returns the earliest time of the next call.
-func (w *window) next() int64 {
+func (w *window) next(now int64) int64 {
 	if w == nil {
 		return 0
 	}
-	return max(w.due, int64(w.free.entries[0].number))
+	for {
+		s := w.free.entries[0].recipient
+		if at := int64(w.free.entries[0].number); at > now || !w.slots[s].open || !w.late(s, now) {
+			return max(w.due, at)
+		}
+	}
 }
 
 // take records a call.
@@ -79,9 +85,9 @@ func (w *window) take(now int64) Left {
 		return Left{slot: 1}
 	}
 	s := w.free.entries[0].recipient
-	w.slots[s].left = now
-	w.hold(s, now+w.span)
-	w.credit = min(w.credit+int64(holding), w.mostCredit())
+	w.slots[s].left, w.slots[s].held, w.slots[s].open = now, 0, true
+	w.hold(s)
+	w.budget = min(w.budget+int64(holding), int64(len(w.slots))*int64(mostBudget))
 	left := Left{slot: s + 1, at: now}
 	if w.behind {
 		now -= int64(catchUp)
@@ -91,14 +97,29 @@ func (w *window) take(now int64) Left {
 	return left
 }
 
-func (w *window) hold(s int32, until int64) {
-	w.free.remove(w.slots[s].pos)
-	w.free.push(entry{number: uint64(until), recipient: s})
+// hold puts a slot where it belongs in the heap.
+func (w *window) hold(s int32) {
+	one := &w.slots[s]
+	w.free.remove(one.pos)
+	w.free.push(entry{number: uint64(one.left + one.held + w.span), recipient: s})
 }
 
-// answered says that a call has been answered. It reached its vendor somewhere between leaving and now; one that took longer than calls do,
-// and longer than the margin covers, may have been held up on its way there, and its slot is held as much longer. What that
-// costs is bounded, since a slow answer may also be the vendor's own doing.
+// late holds a slot for longer whose call is answered only now, or not even now, and reports whether it did. The call reached its vendor
+// somewhere between leaving and its answer. If that takes longer than it does for others, and longer than the margin covers, the
+// call may have been held up on its way there. What holding costs is bounded, since a slow answer may also be the vendor's own doing.
+func (w *window) late(s int32, now int64) bool {
+	one := &w.slots[s]
+	more := min(now-one.left-max(w.usual, int64(margin))-one.held, w.budget)
+	if more <= 0 {
+		return false
+	}
+	w.budget -= more
+	one.held += more
+	w.hold(s)
+	return true
+}
+
+// answered says that a call has been answered.
 func (w *window) answered(call Left, now int64) {
 	if w == nil {
 		return
@@ -107,10 +128,9 @@ func (w *window) answered(call Left, now int64) {
 	if w.usual == never {
 		w.usual = took
 	}
-	late := min(took-max(w.usual, int64(margin)), w.credit)
-	if s := call.slot - 1; late > 0 && w.slots[s].left == call.at {
-		w.credit -= late
-		w.hold(s, call.at+w.span+late)
+	if one := &w.slots[call.slot-1]; one.left == call.at && one.open {
+		one.open = false
+		w.late(call.slot-1, now)
 	}
 	if step := max(w.usual/64, int64(50*time.Microsecond)); took > w.usual {
 		w.usual += step
