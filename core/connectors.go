@@ -3,12 +3,13 @@ package core
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 
+	"github.com/hermodhq/hermod/core/internal/accounts"
 	"github.com/hermodhq/hermod/core/internal/dispatch"
 	"github.com/hermodhq/hermod/core/internal/intake"
 	"github.com/hermodhq/hermod/core/internal/pluginhost"
@@ -22,14 +23,17 @@ import (
 )
 
 // AccountStatus is the state of one account.
-type AccountStatus struct {
-	Account   message.AccountID     `json:"account"`
-	Connector message.ConnectorName `json:"connector"`
-	State     string                `json:"state"` // closed (calls pass), open, half_open, paused, or down (not opened)
-	Queued    int                   `json:"queued"`
-	InFlight  int                   `json:"in_flight"`
-	Reason    string                `json:"reason,omitempty"`
-}
+type AccountStatus = accounts.Status
+
+// The states of an account.
+const (
+	AccountClosed   = accounts.Closed   // the usual, named after its circuit breaker: calls pass
+	AccountHeld     = accounts.Held     // the vendor asked to wait
+	AccountOpen     = accounts.Open     // its last calls failed: its breaker lets none pass for a while
+	AccountHalfOpen = accounts.HalfOpen // a few calls try whether the vendor is back
+	AccountPaused   = accounts.Paused   // until a person has mended it and calls [Engine.Resume]
+	AccountDown     = accounts.Down     // it could not be opened, and is tried again
+)
 
 // loadTransforms compiles the transforms, where there is a folder of them.
 func (r *running) loadTransforms(ctx context.Context) (err error) {
@@ -75,7 +79,6 @@ func (r *running) startConnectors(ctx context.Context) error {
 		d.Tracer = cfg.Tracer.Tracer("github.com/hermodhq/hermod/core")
 	}
 	r.dispatch = dispatch.New(ctx, d)
-	r.accounts = map[message.AccountID]*pluginhost.Account{}
 	r.poller = poll.New(poll.Config{Query: r.query, Receipt: r.intake.Polled, Now: cfg.Clock.Now, After: cfg.Clock.After, Logger: cfg.Logger})
 	if err := r.plugins.Start(ctx); err != nil {
 		return err
@@ -99,33 +102,28 @@ func (r *running) startConnectors(ctx context.Context) error {
 	return nil
 }
 
-// openAccounts opens every account. A wrong configuration is an error; an account whose vendor cannot be reached now is paused,
-// and the rest works.
+// openAccounts opens every account. A wrong configuration is an error; an account that its vendor refuses or cannot take now is
+// tried again while the rest works.
 func (r *running) openAccounts(ctx context.Context) error {
 	cfg := &r.engine.cfg
-	var errs []error
-	for _, id := range slices.Sorted(maps.Keys(cfg.Accounts)) {
-		a := cfg.Accounts[id]
-		url := ""
-		if cfg.PublicURL != "" {
-			url = cfg.PublicURL + "/" + string(id)
-		}
-		open, err := r.plugins.Open(ctx, pluginhost.AccountSpec{
-			ID: id, Connector: a.Connector, Config: a.Config, WebhookURL: url, Isolate: a.Isolate,
-			Answers: func(answers []connector.Answer) { r.dispatch.Answered(id, answers) },
-		})
-		switch f := fault.From(err); {
-		case err == nil:
-			r.accounts[id] = open
-			r.dispatch.Connect(id, open)
-		case f.Class == fault.Misconfigured:
-			errs = append(errs, fmt.Errorf("account %s: %w", id, err))
-		default:
-			r.dispatch.Pause(id, string(f.Class))
-			cfg.Logger.Error("an account could not be opened; the others work", "account", id, "error", err)
-		}
+	r.accounts = accounts.New(accounts.Config[*pluginhost.Account]{
+		Names: slices.Sorted(maps.Keys(cfg.Accounts)), Open: r.openAccount, Shut: r.dispatch.Shut, Pace: r.dispatch.Pace,
+		Opened:    func(id message.AccountID, a *pluginhost.Account) { r.dispatch.Connect(id, a) },
+		Connector: func(id message.AccountID) message.ConnectorName { return cfg.Accounts[id].Connector },
+		Now:       cfg.Clock.Now, After: cfg.Clock.After, Rand: rand.Float64, Logger: cfg.Logger,
+	})
+	return r.accounts.Open(ctx)
+}
+
+func (r *running) openAccount(ctx context.Context, id message.AccountID) (*pluginhost.Account, error) {
+	a, url := r.engine.cfg.Accounts[id], r.engine.cfg.PublicURL
+	if url != "" {
+		url += "/" + string(id)
 	}
-	return errors.Join(errs...)
+	return r.plugins.Open(ctx, pluginhost.AccountSpec{
+		ID: id, Connector: a.Connector, Config: a.Config, WebhookURL: url, Isolate: a.Isolate,
+		Answers: func(answers []connector.Answer) { r.dispatch.Answered(id, answers) },
+	})
 }
 
 // loadRules reads the rule set, which must be right at the start, and readies the watching of its files and its reactions.
@@ -145,15 +143,8 @@ func (r *running) loadRules(ctx context.Context) (err error) {
 	return err
 }
 
-func (r *running) account(id message.AccountID) (*pluginhost.Account, error) {
-	if a := r.accounts[id]; a != nil {
-		return a, nil
-	}
-	return nil, fault.New(fault.Misconfigured, "account_unknown", "account %s is not configured, or could not be opened", id)
-}
-
 func (r *running) query(ctx context.Context, id message.AccountID, q connector.Query) (message.Receipt, error) {
-	a, err := r.account(id)
+	a, err := r.accounts.Get(id)
 	if err != nil {
 		return message.Receipt{}, err
 	}
@@ -166,7 +157,7 @@ func (e *Engine) Invoke(ctx context.Context, account message.AccountID, operatio
 	if err != nil {
 		return nil, err
 	}
-	a, err := r.account(account)
+	a, err := r.accounts.Get(account)
 	if err != nil {
 		return nil, err
 	}
@@ -200,25 +191,17 @@ func (e *Engine) Accounts() []AccountStatus {
 	if err != nil {
 		return nil
 	}
-	var out []AccountStatus
-	for _, id := range slices.Sorted(maps.Keys(e.cfg.Accounts)) {
-		h := r.dispatch.Pace(id)
-		s := AccountStatus{Account: id, Connector: e.cfg.Accounts[id].Connector, State: string(h.State), Queued: h.Queued, InFlight: h.InFlight, Reason: h.Reason}
-		if r.accounts[id] == nil {
-			s.State = "down"
-		}
-		out = append(out, s)
-	}
-	return out
+	return r.accounts.Statuses()
 }
 
-// Resume lets a paused account be used again, after what was wrong has been mended.
+// Resume lets a paused account be used again, after what was wrong has been mended. One that could not be opened is tried again at
+// once; [Engine.Accounts] says what came of it.
 func (e *Engine) Resume(account message.AccountID) error {
 	r, err := e.get()
 	if err != nil {
 		return err
 	}
-	if !r.dispatch.Resume(account) {
+	if !r.accounts.TryNow(account) && !r.dispatch.Resume(account) {
 		return fault.New(fault.Misconfigured, "account_unknown", "account %s is not configured", account)
 	}
 	return nil
@@ -248,7 +231,7 @@ func (e *Engine) receive(ctx context.Context, id message.AccountID, req *connect
 	if err != nil {
 		return nil, nil, true, err
 	}
-	a, err := r.account(id)
+	a, err := r.accounts.Get(id)
 	if err != nil {
 		return nil, nil, true, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hermodhq/hermod/core/internal/accounts"
 	"github.com/hermodhq/hermod/core/internal/address"
 	"github.com/hermodhq/hermod/core/internal/dispatch"
 	"github.com/hermodhq/hermod/core/internal/ids"
@@ -56,7 +57,7 @@ type running struct {
 	journal    *journal.Journal
 	owners     []*partition.Owner
 	plugins    *pluginhost.Host
-	accounts   map[message.AccountID]*pluginhost.Account
+	accounts   *accounts.Book[*pluginhost.Account]
 	catalog    rules.Catalog
 	dispatch   *dispatch.Dispatcher
 	poller     *poll.Poller
@@ -73,9 +74,11 @@ type running struct {
 
 	closing atomic.Bool
 	group   errgroup.Group     // owners and background services
+	opening context.CancelFunc // ends the tries to open accounts
 	cancel  context.CancelFunc // ends the background services
 	abandon context.CancelFunc // ends the owners without draining them
 	sends   sync.WaitGroup     // intake under way
+	unwatch func() error       // ends the accounts' metrics
 }
 
 // ErrStopped says that the engine takes nothing: it has not been started, or is being stopped.
@@ -150,6 +153,9 @@ func (r *running) open(ctx context.Context) (err error) {
 	if err := r.openAccounts(ctx); err != nil {
 		return err
 	}
+	if r.unwatch, err = r.metrics.Watch(accounts.States(), r.accounts.Each); err != nil {
+		return err
+	}
 	r.run(context.WithoutCancel(ctx))
 	return nil
 }
@@ -182,13 +188,15 @@ func (r *running) recover(ctx context.Context) error {
 
 // run starts the goroutines. Each is waited for by stop.
 func (r *running) run(ctx context.Context) {
-	var background, owners context.Context
+	var background, opening, owners context.Context
 	background, r.cancel = context.WithCancel(ctx)
+	opening, r.opening = context.WithCancel(background)
 	owners, r.abandon = context.WithCancel(ctx)
 	for _, o := range r.owners {
 		r.group.Go(func() error { return r.own(owners, o) })
 	}
 	r.group.Go(func() error { r.dispatch.Run(background); return nil })
+	r.group.Go(func() error { r.accounts.Run(opening); return nil })
 	r.group.Go(func() error { r.poller.Run(background); return nil })
 	r.group.Go(func() error { _ = r.rules.Run(background); return nil })
 	r.group.Go(func() error { r.watchOwnership(background); return nil })
@@ -238,6 +246,7 @@ func (r *running) stop(ctx context.Context) error {
 		r.dispatch.Quiet() // no more turns
 	}
 	if r.cancel != nil {
+		r.opening()
 		for _, o := range r.owners {
 			_ = o.Quiet(ctx) // no more attempts, not even for turns that were granted just now
 		}
@@ -261,6 +270,9 @@ func (r *running) stop(ctx context.Context) error {
 			<-drained
 		}
 		r.abandon()
+	}
+	if r.unwatch != nil {
+		errs = append(errs, r.unwatch())
 	}
 	if r.keys != nil {
 		r.keys.Close()

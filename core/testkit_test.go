@@ -26,6 +26,7 @@ type vendor struct {
 	gate   func(moment string, c vendCall)                        // nil: nothing
 	query  func(q connector.Query) message.Receipt                // nil: nothing is known
 	status func(c vendCall) int                                   // nil: 200
+	opens  func(id message.AccountID) vendReply                   // nil: every account may be opened
 
 	mu      sync.Mutex
 	calls   []vendCall
@@ -53,6 +54,7 @@ func newVendor(t testing.TB) *vendor {
 		}
 		give(w, out)
 	})
+	mux.HandleFunc("/open", func(w http.ResponseWriter, r *http.Request) { give(w, v.opens(take[message.AccountID](r))) })
 	mux.HandleFunc("/reports", v.serveReports)
 	v.Server = httptest.NewServer(mux)
 	t.Cleanup(func() { close(v.closed); v.CloseClientConnections(); v.Close() })

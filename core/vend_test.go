@@ -24,6 +24,7 @@ type vendConfig struct {
 	URL   string           `json:"url"`
 	Token connector.Secret `json:"token,omitempty"`
 	Gates bool             `json:"gates,omitempty"` // tell the vendor before each call and after each answer
+	Asks  bool             `json:"asks,omitempty"`  // ask the vendor before an account is open
 }
 
 // vendAccount is an account of vend, a connector that speaks to a [vendor] over HTTP.
@@ -42,13 +43,26 @@ func vend() connector.Connector {
 		Name: "vend", Version: "1.0.0", Summary: "Speaks to a stand-in.", Vendor: "none",
 		Channels: []connector.ChannelInfo{channel(message.SMS, connector.Pushed), channel(message.WhatsApp, connector.Pushed), channel(message.Telegram, connector.Polled)},
 		Events:   []message.EventType{message.EventReceipt, message.EventMessageReceived},
-	}, func(_ context.Context, c vendConfig, env connector.Env) (*vendAccount, error) {
-		pool := &http.Transport{MaxIdleConnsPerHost: 512}
-		return &vendAccount{config: c, env: env, client: &http.Client{Transport: pool}}, nil
-	},
+	}, openVend,
 		connector.Op("pid", "GET /pid", "Says which process it is.", false, func(context.Context, *vendAccount, struct{}) (int, error) {
 			return os.Getpid(), nil
 		}))
+}
+
+func openVend(ctx context.Context, c vendConfig, env connector.Env) (*vendAccount, error) {
+	pool := &http.Transport{MaxIdleConnsPerHost: 512}
+	a := &vendAccount{config: c, env: env, client: &http.Client{Transport: pool}}
+	if !c.Asks {
+		return a, nil
+	}
+	var r vendReply
+	if err := a.do(ctx, "/open", env.Account, &r); err != nil {
+		return nil, fault.New(fault.Unavailable, "vendor_away", "the vendor does not answer: %w", err)
+	}
+	if r.Class != "" {
+		return nil, fault.New(r.Class, r.Code, "the vendor refused the account").WithVendor("401", "no")
+	}
+	return a, nil
 }
 
 // vendCall is what the vendor is asked to send.

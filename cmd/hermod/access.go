@@ -52,6 +52,15 @@ func (a *app) open(ctx context.Context, cfg *config.Config) (*access, error) {
 	}}, nil
 }
 
+// dial finds the engine that has the configured data folder open. The error is [control.ErrNoEngine] when none has.
+func (a *app) dial(ctx context.Context) (*control.Client, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	return control.Dial(ctx, control.Folder(cfg.Data, cfg.File))
+}
+
 // engineConfig completes the configuration with what the command itself brings.
 func (a *app) engineConfig(cfg *config.Config, logger *slog.Logger) core.Config {
 	c := cfg.Core()

@@ -13,13 +13,13 @@ import (
 	"github.com/spf13/afero"
 	"github.com/spf13/cobra"
 
+	"github.com/hermodhq/hermod/cmd/hermod/internal/accounts"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/config"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/control"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/doctor"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/show"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/usage"
-	"github.com/hermodhq/hermod/core"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/message"
 )
@@ -126,25 +126,11 @@ func (d *examination) engine(ctx context.Context, cfg *config.Config, rulesOK bo
 		d.add(doctor.Good("engine", "is running and ready (pid %d, rules %s)", st.PID, st.Revision))
 	}
 	for _, acc := range st.Accounts {
-		d.account(acc)
+		d.add(accounts.Finding(acc))
 	}
 	if err := s.close(); err != nil {
 		d.fail("engine", err)
 	}
-}
-
-func (d *examination) account(acc core.AccountStatus) {
-	f := doctor.Good("account", "%s (%s): %s, %d queued, %d under way", acc.Account, acc.Connector, state(acc.State), acc.Queued, acc.InFlight)
-	if acc.Reason != "" {
-		f.Text += ": " + acc.Reason
-	}
-	switch acc.State {
-	case "down", "paused":
-		f.State, f.Advice = doctor.Fail, "check its credentials and configuration, then restart the engine"
-	case "open", "half_open":
-		f.State, f.Advice = doctor.Warn, "the vendor fails; look at its status page"
-	}
-	d.add(f)
 }
 
 // called lists the accounts whose vendors call webhooks.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -193,6 +194,51 @@ func TestRunRefuses(t *testing.T) {
 	}
 	s.write(t, "hermod.yaml", strings.Replace(config, strings.TrimPrefix(h.started.Listen, "http://"), "127.0.0.1:0", 1))
 	if o := s.do(t, problem.ExitEnvironment, "", "run"); !strings.Contains(o.err, "[journal_locked]") {
+		t.Error(o.err)
+	}
+	h.stop()
+	<-h.done
+}
+
+// TestAccounts pauses an account of a running engine, mends it and resumes it.
+func TestAccounts(t *testing.T) {
+	s := newSite(t)
+	if o := s.do(t, problem.ExitEnvironment, "", "accounts", "resume", "convrs-uk"); !strings.Contains(o.err, "[engine_not_running]") {
+		t.Error(o.err)
+	}
+	text := string(must(os.ReadFile(s.config)))
+	_, account, _ := strings.Cut(text, "  convrs-uk:\n")
+	s.write(t, "hermod.yaml", text+"  convrs-in:\n"+strings.Replace(account, "${env:HERMOD_TEST_TOKEN}", "refused", 1))
+	s.write(t, "rules/routes.yaml", strings.Replace(goodRules, "      - via", "      - via: convrs-in/sms\n      - via", 1))
+	h := s.run(t)
+	ok := "ACCOUNT    CONNECTOR  STATE (UTC)  WAITING  CALLS  REASON\nconvrs-in  convrs     ok           0        0      -\nconvrs-uk  convrs     ok           0        0      -\n"
+	if o := s.do(t, 0, "", "accounts"); o.out != ok {
+		t.Errorf("got\n%s\nwant\n%s", o.out, ok)
+	}
+	results, _ := sent(t, s.do(t, 0, letter("a"), "send", "--json", "--wait", "accepted"))
+	if results[1].Step != "convrs-uk/sms" {
+		t.Errorf("%+v", results)
+	}
+	o := s.do(t, 0, "", "accounts")
+	if !regexp.MustCompile(`\nconvrs-in +convrs +paused since \S+ \d+ \S+ +0 +0 +unauthorized; check the account's credentials, then resume it\nconvrs-uk +convrs +ok `).MatchString(o.out) {
+		t.Error(o.out)
+	}
+	if status, body := get(t, h.started.Listen+"/readyz"); status != 200 || !strings.Contains(body, `"accounts":[{"account":"convrs-in","state":"paused","reason":"unauthorized"}]`) {
+		t.Errorf("%d %s", status, body)
+	}
+	if _, body := get(t, h.started.Listen+"/metrics"); !regexp.MustCompile(`\nhermod_account_state{account="convrs-in",[^}]*state="paused"} 1\n`).MatchString(body) ||
+		!regexp.MustCompile(`\nhermod_account_waiting{account="convrs-uk"[^}]*} 0\n`).MatchString(body) {
+		t.Errorf("no state in the metrics:\n%s", body)
+	}
+	var resumed core.AccountStatus
+	s.do(t, 0, "", "accounts", "resume", "convrs-in", "--json").decode(t, &resumed)
+	if resumed.Account != "convrs-in" || resumed.State != core.AccountClosed {
+		t.Errorf("%+v", resumed)
+	}
+	if o := s.do(t, problem.ExitFailed, "", "accounts", "resume", "convrs-in"); !strings.Contains(o.err, "[account_not_paused]") {
+		t.Error(o.err)
+	}
+	if o := s.do(t, problem.ExitUsage, "", "accounts", "resume", "convrs-im"); !strings.Contains(o.err, `did you mean "convrs-in"?`) {
 		t.Error(o.err)
 	}
 	h.stop()

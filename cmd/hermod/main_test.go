@@ -138,6 +138,7 @@ func TestUsage(t *testing.T) {
 		"run now", "run --log-level loud", "doctor -c none.yaml", "doctor --json", "connectors describe convr", "connectors pin", "rules check",
 		"new connecter", "new connector", "new connector Acme", "new connector acme --json", "new connector acme --replace none",
 		"connectors verify", "connectors verify none", "connectors verify none --input {\"x\":1} --json",
+		"accounts", "accounts resume", "accounts rseume x", "accounts resume a b", "snd --version", "--verson", "send --version",
 	} {
 		o := call(t.Context(), "", strings.Fields(line)...)
 		fmt.Fprintf(&b, "$ hermod %s\n%s%sexit %d\n\n", line, o.out, o.err, o.code)
@@ -167,6 +168,18 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	walk((&app{}).root())
 	if seen < 9 {
 		t.Errorf("only %d commands were seen", seen)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Chdir(t.TempDir()) // it needs no configuration
+	if o := call(t.Context(), "", "--version"); o.code != 0 || !regexp.MustCompile(`^hermod \S+, .*go1\.\d+.*, \w+/\w+\n$`).MatchString(o.out) {
+		t.Errorf("%+v", o)
+	}
+	var doc struct{ Version, Go, Platform string }
+	call(t.Context(), "", "--version", "--json").decode(t, &doc)
+	if doc.Version == "" || !strings.HasPrefix(doc.Go, "go1.") || !strings.Contains(doc.Platform, "/") {
+		t.Errorf("%+v", doc)
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/hermodhq/hermod/cmd/hermod/internal/accounts"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/author"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/config"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/control"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/show"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/usage"
+	"github.com/hermodhq/hermod/cmd/hermod/internal/version"
 	"github.com/hermodhq/hermod/rules"
 	"github.com/hermodhq/hermod/sdk/connector"
 )
@@ -49,9 +51,10 @@ With --json the result is one JSON document, or JSON Lines, on standard output; 
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "results and errors as JSON on standard output")
 	root.SetFlagErrorFunc(usage.FlagError)
 	root.AddCommand(a.runCommand(), a.sendCommand(), a.traceCommand(), a.cancelCommand(), a.invokeCommand(),
-		a.connectorsCommand(), a.rulesCommand(), a.doctorCommand(), author.New(a.tools()))
+		accounts.Command(accounts.Tools{Print: a.print, Dial: a.dial}), a.connectorsCommand(), a.rulesCommand(), a.doctorCommand(), author.New(a.tools()))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	usage.Group(root)
+	version.Flag(root, a.print)
 	return root
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hermodhq/hermod/cmd/hermod/internal/accounts"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/config"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/serve"
@@ -31,7 +32,7 @@ func (a *app) runCommand() *cobra.Command {
 It serves, at http.listen (127.0.0.1:8080 if none is set):
   /webhooks/ACCOUNT/...   the vendors' webhooks
   /healthz                200 while the process lives
-  /readyz                 200 while the engine can accept messages; see doctor for its accounts
+  /readyz                 200 while the engine can accept messages; names accounts that are paused or not open
   /metrics                figures for Prometheus
 
 Other commands on the same data folder reach this engine through a socket in it. On SIGTERM it takes
@@ -138,7 +139,7 @@ func (a *app) announce(cfg *config.Config, engine *core.Engine, addr net.Addr) e
 		_, err := fmt.Fprintf(w, "listening on %s (pid %d)\nrules      revision %s from %s\n", s.Listen, s.PID, s.Revision, cfg.Rules)
 		for _, acc := range s.Accounts {
 			if err == nil {
-				_, err = fmt.Fprintf(w, "account    %s (%s): %s %s\n", acc.Account, acc.Connector, state(acc.State), acc.Reason)
+				_, err = fmt.Fprintf(w, "account    %s (%s): %s %s\n", acc.Account, acc.Connector, accounts.State(acc), accounts.Reason(acc))
 			}
 		}
 		if err == nil && s.Webhooks != "" {
@@ -146,17 +147,4 @@ func (a *app) announce(cfg *config.Config, engine *core.Engine, addr net.Addr) e
 		}
 		return err
 	})
-}
-
-// state puts an account's state into words: the engine speaks of its circuit breaker.
-func state(s string) string {
-	switch s {
-	case "closed":
-		return "in use"
-	case "open", "half_open":
-		return "held back, the vendor fails"
-	case "down":
-		return "not opened"
-	}
-	return s
 }

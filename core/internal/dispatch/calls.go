@@ -34,6 +34,9 @@ func (d *Dispatcher) Submit(id message.AccountID, turns []pacing.Item) {
 
 // unusable returns why an account takes no calls now, or nil.
 func (a *account) unusable() *fault.Fault {
+	if f := a.shut.Load(); f != nil {
+		return f
+	}
 	switch h := a.pace.Health(); h.State {
 	case pacing.Paused:
 		return &fault.Fault{Class: fault.Misconfigured, Code: "account_paused", Text: "the account is paused: " + h.Reason}
@@ -54,7 +57,7 @@ func (d *Dispatcher) bar(id message.AccountID, turns []pacing.Item, f *fault.Fau
 func (d *Dispatcher) barWaiting(a *account) {
 	f, told := a.unusable(), ""
 	if f != nil {
-		told = f.Code + a.pace.Health().Since.String()
+		told = f.Code + string(f.Class) + a.pace.Health().Since.String()
 	}
 	if was, _ := a.told.Swap(told).(string); f == nil || was == told {
 		return

@@ -67,7 +67,8 @@ type account struct {
 	queries  bool // its connector can be asked for an attempt's state
 	pace     *pacing.Account
 	conn     atomic.Pointer[Connection]
-	told     atomic.Value // string: which being unusable those who wait have been told of; "": none
+	shut     atomic.Pointer[fault.Fault] // why it is not open; nil: nobody said that
+	told     atomic.Value                // string: which being unusable those who wait have been told of; "": none
 	out      out
 	gate     gate // nil: the account has no limit
 }
@@ -103,8 +104,24 @@ func (d *Dispatcher) Add(id message.AccountID, desc connector.Description, limit
 	d.accounts[id] = a
 }
 
-// Connect gives an account its connection.
-func (d *Dispatcher) Connect(id message.AccountID, conn Connection) { d.accounts[id].conn.Store(&conn) }
+// Connect gives an account its connection, and lets what waited for that go on.
+func (d *Dispatcher) Connect(id message.AccountID, conn Connection) {
+	a := d.accounts[id]
+	a.conn.Store(&conn)
+	if a.shut.Swap(nil) != nil {
+		a.told.Store("")
+		a.pace.Resume()
+	}
+}
+
+// Shut says that an account could not be opened. Until [Dispatcher.Connect] it grants nothing, and f bars its messages: where f may
+// pass, those on their last step wait.
+func (d *Dispatcher) Shut(id message.AccountID, f *fault.Fault) {
+	a := d.accounts[id]
+	a.shut.Store(f)
+	a.pace.Pause(string(f.Class))
+	d.barWaiting(a)
+}
 
 // Run paces and transforms until ctx ends.
 func (d *Dispatcher) Run(ctx context.Context) {

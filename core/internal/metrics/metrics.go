@@ -11,9 +11,10 @@ import (
 	"github.com/hermodhq/hermod/internal/flow"
 )
 
-// Metrics are one engine's counters. Names follow OpenTelemetry's conventions; no attribute holds personal data. Its method is safe
-// for concurrent use.
+// Metrics are one engine's counters and gauges. Names follow OpenTelemetry's conventions; no attribute holds personal data. Its methods
+// are safe for concurrent use.
 type Metrics struct {
+	meter    metric.Meter
 	accepted metric.Int64Counter
 	calls    metric.Int64Counter
 	receipts metric.Int64Counter
@@ -24,7 +25,7 @@ type Metrics struct {
 // New makes the counters.
 func New(provider metric.MeterProvider) (*Metrics, error) {
 	meter := provider.Meter("github.com/hermodhq/hermod/core")
-	m := &Metrics{outcomes: map[string]metric.MeasurementOption{}}
+	m := &Metrics{meter: meter, outcomes: map[string]metric.MeasurementOption{}}
 	var errs [4]error
 	m.accepted, errs[0] = meter.Int64Counter("hermod.messages.accepted", metric.WithDescription("Messages made durable"))
 	m.calls, errs[1] = meter.Int64Counter("hermod.attempts", metric.WithDescription("Calls to vendors that were answered"))

@@ -84,6 +84,11 @@ func (c *Client) Invoke(ctx context.Context, account message.AccountID, operatio
 	return out, c.call(ctx, http.MethodPost, path, bytes.NewReader(input), &out)
 }
 
+// Resume lets a paused account be used again.
+func (c *Client) Resume(ctx context.Context, account message.AccountID) (s core.AccountStatus, err error) {
+	return s, c.call(ctx, http.MethodPost, "/v1/accounts/"+url.PathEscape(string(account))+"/resume", nil, &s)
+}
+
 // Connectors asks for the connectors' descriptions.
 func (c *Client) Connectors(ctx context.Context) (all []connector.Description, err error) {
 	return all, c.call(ctx, http.MethodGet, "/v1/connectors", nil, &all)

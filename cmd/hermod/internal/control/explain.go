@@ -48,7 +48,7 @@ func configErrors(err error) problem.List {
 // statusOf is the HTTP status for a problem.
 func statusOf(p *problem.Problem) int {
 	switch {
-	case p.Code == "message_unknown":
+	case p.Code == "message_unknown" || p.Code == "account_unknown":
 		return http.StatusNotFound
 	case p.Exit == problem.ExitUsage:
 		return http.StatusBadRequest

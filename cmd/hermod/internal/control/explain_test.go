@@ -8,6 +8,7 @@ import (
 
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/core"
+	"github.com/hermodhq/hermod/sdk/fault"
 )
 
 func TestExplain(t *testing.T) {
@@ -22,6 +23,7 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("x: %w", &core.UnknownMessageError{ID: "m"}), "[message_unknown]", http.StatusNotFound},
 		{fmt.Errorf("x: %w", core.ErrStopped), "[engine_stopping]", http.StatusServiceUnavailable},
 		{fmt.Errorf("x: %w", &core.JournalError{Code: "journal_locked", Text: "taken"}), "[journal_locked]", http.StatusServiceUnavailable},
+		{fault.New(fault.Misconfigured, "account_unknown", "no"), "[account_unknown]", http.StatusNotFound},
 		{errors.New("odd"), "[failed]", http.StatusInternalServerError},
 	} {
 		var codes []string

@@ -7,9 +7,11 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/hermodhq/hermod/cmd/hermod/internal/feed"
+	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/core"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/message"
@@ -25,6 +27,7 @@ type Engine interface {
 	Invoke(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error)
 	Connectors(ctx context.Context) ([]connector.Description, error)
 	Accounts() []core.AccountStatus
+	Resume(account message.AccountID) error
 	Ready() error
 	Revision() string
 }
@@ -39,6 +42,8 @@ type Host interface {
 	Trace(ctx context.Context, id message.ID) (core.Timeline, error)
 	Invoke(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error)
 	Connectors(ctx context.Context) ([]connector.Description, error)
+	// Resume lets a paused account be used again, or an account that is not open be tried at once. It returns the account's state then.
+	Resume(ctx context.Context, account message.AccountID) (core.AccountStatus, error)
 	// Status says how the engine and its accounts are.
 	Status(ctx context.Context) (Status, error)
 }
@@ -61,6 +66,37 @@ type Local struct {
 // Feed sends the messages in r.
 func (l Local) Feed(ctx context.Context, r io.Reader, opts feed.Options, emit func(feed.Result)) error {
 	return feed.Run(ctx, r, feedHost{l.Engine}, opts, emit)
+}
+
+// Resume lets a paused account be used again. One that is in use already is an error, for whoever asks means another.
+func (l Local) Resume(_ context.Context, account message.AccountID) (core.AccountStatus, error) {
+	s, err := l.account(account)
+	switch {
+	case err != nil:
+		return s, err
+	case s.State == core.AccountPaused || s.State == core.AccountDown:
+		if err := l.Engine.Resume(account); err != nil {
+			return s, err
+		}
+		return l.account(account)
+	}
+	return s, problem.New(problem.ExitFailed, "account_not_paused", "account %s is not paused", account).
+		Advise("`hermod accounts` shows how it is; what a breaker or a vendor holds up goes on by itself")
+}
+
+func (l Local) account(name message.AccountID) (core.AccountStatus, error) {
+	if err := l.Ready(); errors.Is(err, core.ErrStopped) {
+		return core.AccountStatus{}, err
+	}
+	var known []string
+	for _, s := range l.Accounts() {
+		if s.Account == name {
+			return s, nil
+		}
+		known = append(known, string(s.Account))
+	}
+	return core.AccountStatus{}, problem.New(problem.ExitUsage, "account_unknown", "there is no account %q", string(name)).
+		Advise("%s", problem.DidYouMean(string(name), known))
 }
 
 // Status says how the engine is.

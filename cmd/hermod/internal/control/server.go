@@ -27,6 +27,7 @@ const maxInput = 16 << 20
 //	POST /v1/messages/{id}/cancel
 //	POST /v1/invoke/{account}/{operation}                      input in, result out
 //	GET  /v1/accounts
+//	POST /v1/accounts/{account}/resume                         the account's state then
 //	GET  /v1/connectors
 //	GET  /v1/events?subscriber=NAME                            JSON Lines out, until the caller leaves
 func Handler(local Local) http.Handler {
@@ -39,6 +40,9 @@ func Handler(local Local) http.Handler {
 	mux.HandleFunc("POST /v1/messages/{id}/cancel", reply(func(r *http.Request) (any, error) { return local.Cancel(r.Context(), id(r)) }))
 	mux.HandleFunc("POST /v1/invoke/{account}/{operation}", reply(s.invoke))
 	mux.HandleFunc("GET /v1/accounts", reply(func(*http.Request) (any, error) { return local.Accounts(), nil }))
+	mux.HandleFunc("POST /v1/accounts/{account}/resume", reply(func(r *http.Request) (any, error) {
+		return local.Resume(r.Context(), message.AccountID(r.PathValue("account")))
+	}))
 	mux.HandleFunc("GET /v1/connectors", reply(func(r *http.Request) (any, error) { return local.Connectors(r.Context()) }))
 	mux.HandleFunc("GET /v1/events", s.events)
 	return mux

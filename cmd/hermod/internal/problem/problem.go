@@ -135,7 +135,7 @@ func fromFault(f *fault.Fault) *Problem {
 	}
 	switch {
 	case f.Code == "account_unknown":
-		p.Exit, p.Advice = ExitUsage, "check the account's name in the configuration; `hermod doctor` shows which accounts are open"
+		p.Exit, p.Advice = ExitUsage, "check the account's name in the configuration; `hermod accounts` shows all"
 	case f.Code == "operation_unknown" || f.Code == "input_invalid":
 		p.Exit, p.Advice = ExitUsage, "see `hermod connectors describe` for the operations and their input"
 	case f.Class == fault.Unauthorized || f.Class == fault.Misconfigured:

@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/hermodhq/hermod/core"
+	"github.com/hermodhq/hermod/sdk/message"
 )
 
 // MaxBody is the size of the largest request body, in bytes.
@@ -19,13 +22,14 @@ const MaxBody = 1 << 20
 type Engine interface {
 	Webhooks() http.Handler
 	Ready() error
+	Accounts() []core.AccountStatus
 }
 
 // Public serves an engine to vendors and to those who watch it:
 //
 //	/webhooks/ACCOUNT/...   the vendors' webhooks
 //	/healthz                200 while the process lives
-//	/readyz                 200 while the engine can accept and call, else 503 with the reason
+//	/readyz                 200 while the engine can accept, else 503 with the reason; names accounts that want a person
 //	/metrics                in Prometheus' format
 //
 // draining makes /readyz answer 503, so that a load balancer sends nothing more.
@@ -40,15 +44,37 @@ func Public(e Engine, metrics http.Handler, draining *atomic.Bool) http.Handler 
 		case err != nil:
 			health(w, http.StatusServiceUnavailable, err.Error())
 		default:
-			health(w, http.StatusOK, "ready")
+			health(w, http.StatusOK, "ready", unusable(e.Accounts())...)
 		}
 	})
 	mux.Handle("GET /metrics", metrics)
 	return mux
 }
 
-func health(w http.ResponseWriter, status int, text string) {
-	body, err := json.Marshal(map[string]any{"ok": status == http.StatusOK, "status": text})
+// unready is an account that takes no calls until somebody has seen to it.
+type unready struct {
+	Account message.AccountID `json:"account"`
+	State   string            `json:"state"`
+	Reason  string            `json:"reason,omitempty"`
+}
+
+// unusable picks the accounts that are paused or not open. They do not make the host unready: it still stores every message and
+// sends what other accounts take, and neither a restart nor a host without its traffic mends what one vendor refuses.
+func unusable(all []core.AccountStatus) (out []unready) {
+	for _, s := range all {
+		if s.State == core.AccountPaused || s.State == core.AccountDown {
+			out = append(out, unready{s.Account, s.State, s.Reason})
+		}
+	}
+	return out
+}
+
+func health(w http.ResponseWriter, status int, text string, accounts ...unready) {
+	body, err := json.Marshal(struct {
+		OK       bool      `json:"ok"`
+		Status   string    `json:"status"`
+		Accounts []unready `json:"accounts,omitempty"`
+	}{status == http.StatusOK, text, accounts})
 	if err != nil {
 		status, body = http.StatusInternalServerError, nil
 	}

@@ -12,13 +12,19 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/hermodhq/hermod/core"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type engine struct{ ready error }
+type engine struct {
+	ready    error
+	accounts []core.AccountStatus
+}
 
-func (e engine) Ready() error { return e.ready }
+func (e engine) Ready() error                   { return e.ready }
+func (e engine) Accounts() []core.AccountStatus { return e.accounts }
 func (engine) Webhooks() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -73,12 +79,18 @@ func TestPublic(t *testing.T) {
 	counter.Add(t.Context(), 3)
 	var draining atomic.Bool
 	good, url := start(t, Public(engine{}, metrics, &draining))
-	bad, badURL := start(t, Public(engine{errors.New("no rules")}, metrics, &draining))
+	bad, badURL := start(t, Public(engine{ready: errors.New("no rules")}, metrics, &draining))
+	some, someURL := start(t, Public(engine{accounts: []core.AccountStatus{
+		{Account: "a", State: core.AccountPaused, Reason: "unauthorized"}, {Account: "b", State: core.AccountClosed}, {Account: "c", State: core.AccountOpen},
+		{Account: "d", State: core.AccountDown, Reason: "unavailable", Text: "kept back"},
+	}}, metrics, &draining))
 	for _, tt := range []struct {
 		method, url, body string
 		status            int
 		want              string
 	}{
+		{"GET", url + "/readyz", "", 200, `{"ok":true,"status":"ready"}`},
+		{"GET", someURL + "/readyz", "", 200, `{"ok":true,"status":"ready","accounts":[{"account":"a","state":"paused","reason":"unauthorized"},{"account":"d","state":"down","reason":"unavailable"}]}`},
 		{"POST", url + "/webhooks/convrs-uk/in", "hello", 200, "/convrs-uk/in hello"},
 		{"POST", url + "/webhooks/convrs-uk/in", strings.Repeat("x", MaxBody+1), 413, ""},
 		{"GET", url + "/healthz", "", 200, "alive"},
@@ -98,7 +110,7 @@ func TestPublic(t *testing.T) {
 	if status, text := call(t, "GET", url+"/readyz", ""); status != 503 || !strings.Contains(text, "draining") {
 		t.Errorf("draining: %d %s", status, text)
 	}
-	for _, s := range []*Server{good, bad} {
+	for _, s := range []*Server{good, some, bad} {
 		if err := s.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
