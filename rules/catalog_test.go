@@ -25,7 +25,7 @@ func testCatalog() rules.Catalog {
 				{Channel: message.SMS, Kinds: []message.ContentKind{message.KindText}, MaxText: 160, Outcomes: []message.Outcome{message.Accepted}, TTL: time.Hour},
 			}, Events: []message.EventType{message.EventReceipt, message.EventConversationClosed, message.EventContactCreated, "ticket.changed"}},
 			"chatondesk-in": {Connector: "chatondesk", Channels: []rules.ChannelInfo{
-				{Channel: message.SMS, Kinds: []message.ContentKind{message.KindText}, MaxText: 160, Outcomes: []message.Outcome{message.Accepted, message.Delivered}, TTL: 30 * time.Minute},
+				{Channel: message.SMS, Kinds: []message.ContentKind{message.KindText}, MaxText: 160, Outcomes: []message.Outcome{message.Accepted}, TTL: 30 * time.Minute},
 			}},
 			"omnidesk-nl": {Connector: "omnidesk", Channels: []rules.ChannelInfo{{Channel: message.Email}}, Operations: []rules.OperationInfo{
 				{Name: "message.chatbot", Mutates: true, Input: json.RawMessage(chatbotSchema)},

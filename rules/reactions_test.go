@@ -110,7 +110,7 @@ func TestReactSendAndTell(t *testing.T) {
 			To:       message.Recipient{Phone: "+447700900123", Email: "ada@example.com", Name: "Ada", Users: map[message.AccountID]message.VendorUserID{"convrs-uk": "u1"}},
 			Category: "survey-conversation.closed", Priority: message.Bulk, Labels: map[string]string{"conversation": "c1"},
 			Content: message.Content{Template: &message.Template{Name: "survey", Language: "en", Params: []string{"Ada"}}},
-			Data:    map[string]any{"score": 9.0, "fixed": []any{1, true}},
+			Data:    map[string]any{"score": 9, "fixed": []any{1, true}},
 		}},
 		{Tell: &rules.Tell{Name: "closed", With: map[string]any{"tags": []any{"a"}}}},
 	}}

@@ -2,8 +2,10 @@
 package event
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,8 +112,33 @@ func Of(e *message.Event) Event {
 
 // valueOf returns an empty map where there is nothing, or nothing that can be read, so that its fields can be asked for.
 func valueOf(text json.RawMessage) (v any) {
-	if json.Unmarshal(text, &v) != nil || v == nil {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if d.Decode(&v) != nil || v == nil {
 		return map[string]any{}
+	}
+	return exact(v)
+}
+
+// exact gives numbers their values: whole ones stay whole, for most are ids. What no number of ours can hold stays a text.
+func exact(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.Atoi(v.String()); err == nil {
+			return n
+		}
+		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return f
+		}
+		return v.String()
+	case map[string]any:
+		for key, item := range v {
+			v[key] = exact(item)
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = exact(item)
+		}
 	}
 	return v
 }
