@@ -81,17 +81,10 @@ func TestConformance(t *testing.T) {
 // documentedInputs are the document's own examples.
 func documentedInputs(t *testing.T) map[string]json.RawMessage {
 	inputs := map[string]json.RawMessage{}
-	all := examples(t)
+	all := examples(t, "doc")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		e := all[name]
-		delete(e.Request, "token")
-		delete(e.Request, "cmd")
-		raw, err := json.Marshal(e.Request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if inputs[e.Operation] == nil {
-			inputs[e.Operation] = raw
+		if e := all[name]; inputs[e.Operation] == nil {
+			inputs[e.Operation] = e.input(t)
 		}
 	}
 	return inputs

@@ -22,8 +22,9 @@ const (
 )
 
 const (
-	maxText  = 2000 // characters; errorCode 1013
-	maxRoute = 256  // characters; errorCode 1014
+	maxText    = 2000            // characters; errorCode 1013
+	maxRoute   = 256             // characters; errorCode 1014
+	lookupTime = 2 * time.Second // for the contact of a closed conversation: the answer to the webhook call waits for it
 )
 
 type config struct {
@@ -55,6 +56,7 @@ type account struct {
 	templates *templates
 	callback  string // webhookURL of templates; empty when the account has no public URL
 	now       func() time.Time
+	patience  time.Duration // lookupTime
 }
 
 // New returns the connector. It does no I/O.
@@ -100,6 +102,9 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 			return nil, misconfigured(env, "%s must be %s or %s", name, v[1], v[2])
 		}
 	}
+	if cfg.Connections < 0 {
+		return nil, misconfigured(env, "connections must not be negative")
+	}
 	client, err := convrsapi.New(convrsapi.Options{
 		URL: cfg.BaseURL, SocketURL: cfg.WebSocketURL, Token: cfg.Token.Reveal(), Socket: cfg.Transport == "websocket",
 		Timeout: durations["timeout"], Connections: cfg.Connections, ReplacedPause: durations["replaced_pause"],
@@ -108,7 +113,7 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	if err != nil {
 		return nil, misconfigured(env, "%w", err)
 	}
-	a := &account{name: env.Account, cfg: cfg, client: client, now: time.Now}
+	a := &account{name: env.Account, cfg: cfg, client: client, now: time.Now, patience: lookupTime}
 	if ttl := durations["template_ttl"]; cfg.TemplateTTL == "" || ttl > 0 {
 		a.templates = newTemplates(max(ttl, 0), func() time.Time { return a.now() })
 	}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,8 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
 	"github.com/hermodhq/hermod/plugins/convrs"
 	"github.com/hermodhq/hermod/plugins/convrs/convrssim"
+	"github.com/hermodhq/hermod/sdk/fault"
 )
 
 // example is one request of the Convrs document with its answer.
@@ -23,9 +27,46 @@ type example struct {
 	Request, Response map[string]any
 }
 
-func examples(t *testing.T) map[string]example {
+// send posts the example's request as it stands and returns the answer.
+func (e *example) send(t *testing.T, url string) (answer map[string]any) {
 	t.Helper()
-	files, err := filepath.Glob("testdata/doc/*.json")
+	body, err := json.Marshal(e.Request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Close = true
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// input is the example's request without what the client adds.
+func (e *example) input(t *testing.T) json.RawMessage {
+	t.Helper()
+	input := maps.Clone(e.Request)
+	delete(input, "token")
+	delete(input, "cmd")
+	raw, err := json.Marshal(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func examples(t *testing.T, folder string) map[string]example {
+	t.Helper()
+	files, err := filepath.Glob("testdata/" + folder + "/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no examples", err)
 	}
@@ -75,41 +116,14 @@ func documented(t *testing.T, e example) convrssim.Options {
 // TestDocumentExamples sends every example of the document as it stands and through its operation.
 func TestDocumentExamples(t *testing.T) {
 	seen := map[string]bool{}
-	for name, e := range examples(t) {
+	for name, e := range examples(t, "doc") {
 		seen[e.Operation] = true
 		t.Run(name, func(t *testing.T) {
 			sim, url := startSim(t, documented(t, e))
-			body, err := json.Marshal(e.Request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res, err := http.Post(url, "application/json", bytes.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw, err := io.ReadAll(res.Body)
-			_ = res.Body.Close()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var answer map[string]any
-			if err := json.Unmarshal(raw, &answer); err != nil {
-				t.Fatal(err)
-			}
-			sameJSON(t, "the simulator's answer", shown(answer, e.Response), e.Response)
+			sameJSON(t, "the simulator's answer", shown(e.send(t, url), e.Response), e.Response)
 
 			a := openAccount(t, url, "", nil)
-			input := map[string]any{}
-			for k, v := range e.Request {
-				if k != "token" && k != "cmd" {
-					input[k] = v
-				}
-			}
-			in, err := json.Marshal(input)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := a.Invoke(t.Context(), e.Operation, in)
+			out, err := a.Invoke(t.Context(), e.Operation, e.input(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +137,55 @@ func TestDocumentExamples(t *testing.T) {
 			t.Errorf("operation %s has no example of the document in testdata/doc", op.Name)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestDocumentErrorAnswers holds the document's own examples of errors.
+func TestDocumentErrorAnswers(t *testing.T) {
+	classes := map[string]fault.Class{"GetUser": fault.InvalidRecipient, "SendWhatsAppTemplate": fault.SessionClosed}
+	for name, e := range examples(t, "doc_errors") {
+		t.Run(name, func(t *testing.T) {
+			sim, url := startSim(t, convrssim.Options{})
+			for range 2 {
+				sim.Next("SendWhatsAppTemplate", convrssim.Behavior{Error: 3002, WhatsAppError: 131047})
+			}
+			sameJSON(t, "the simulator's answer", e.send(t, url), e.Response)
+			_, err := openAccount(t, url, "", nil).Invoke(t.Context(), e.Operation, e.input(t))
+			f := faultOf(t, err)
+			if f.Class != classes[name] || !strings.HasPrefix(f.VendorText, fmt.Sprint(e.Response["error"])) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestDocumentSocket holds the document's own examples of the websocket, and that connect must come first.
+func TestDocumentSocket(t *testing.T) {
+	_, url := startSim(t, convrssim.Options{Now: func() time.Time { return time.Date(2020, 4, 29, 14, 34, 34, 376e6, time.UTC) }})
+	frames := examples(t, "socket")
+	ask := func(ws *websocket.Conn, frame string) (answer map[string]any) {
+		t.Helper()
+		if err := wsjson.Write(t.Context(), ws, frames[frame].Request); err != nil {
+			t.Fatal(err)
+		}
+		if err := wsjson.Read(t.Context(), ws, &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	for _, order := range [][]string{{"connect", "heartbeat"}, {"heartbeat"}} {
+		ws, _, err := websocket.Dial(t.Context(), "ws"+url[len("http"):], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, frame := range order {
+			want := frames[frame].Response
+			if len(order) == 1 {
+				want = map[string]any{"ok": 0.0, "error": "connect expected", "errorCode": 1019.0}
+			}
+			sameJSON(t, frame, ask(ws, frame), want)
+		}
+		_ = ws.CloseNow()
+	}
 }
 
 // payload is what an operation returns of an answer.
@@ -260,7 +322,7 @@ func TestDocumentErrors(t *testing.T) {
 		}
 		fmt.Fprintf(&lines, "%d %s %s\n    %s\n", code, f.Class, f.RetryAfter, f)
 	}
-	if len(documented) < 45 {
+	if len(documented) != 45 {
 		t.Errorf("the table has %d rows, the document 45", len(documented))
 	}
 	golden(t, "faults.golden", lines.String())
@@ -320,9 +382,37 @@ func TestREADME(t *testing.T) {
 			t.Errorf("README.md has no row for the setting %s", name)
 		}
 	}
+	testedBy(t, string(raw), len(ops))
 	for _, name := range []string{"token", "webhook_secret"} {
 		if m, ok := cfg.Properties[name].(map[string]any); !ok || m["writeOnly"] != true {
 			t.Errorf("%s is not marked as a secret", name)
 		}
+	}
+}
+
+// testedBy holds that each test that the README names exists.
+func testedBy(t *testing.T, readme string, least int) {
+	t.Helper()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, "internal/convrsapi/api_test.go")
+	var code []byte
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, raw...)
+	}
+	names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(readme, -1)
+	for _, name := range names {
+		if !strings.Contains(string(code), "\nfunc "+name+"(t *testing.T)") {
+			t.Errorf("README.md names %s, which does not exist", name)
+		}
+	}
+	if len(names) < least {
+		t.Errorf("README.md names %d tests", len(names))
 	}
 }

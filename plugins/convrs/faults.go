@@ -44,16 +44,20 @@ var codes = table{
 // whatsappCodes classifies the whatsappErrorCode of 3002 and of acknowledgement -1. The list is WhatsApp's and open: any other
 // code is row 3002, which goes on to the next step and asks for the code to be reported.
 var whatsappCodes = table{
-	fault.Unavailable:      {2: "whatsapp_unavailable"},
-	fault.RateLimited:      {4: "whatsapp_calls", 80007: "whatsapp_account_rate", 130429: "whatsapp_throughput", spamRate: "whatsapp_spam_rate"},
-	fault.ContentRejected:  {100: "whatsapp_parameter"},
-	fault.Unauthorized:     {190: "whatsapp_token", 368: "whatsapp_blocked", 131031: "whatsapp_locked"},
-	fault.InvalidRecipient: {131026: "whatsapp_undeliverable"},
-	fault.SessionClosed:    {131047: "whatsapp_session"},
+	fault.Unavailable:     {2: "whatsapp_unavailable"},
+	fault.RateLimited:     {4: "whatsapp_calls", 80007: "whatsapp_account_rate", 130429: "whatsapp_throughput", spamRate: "whatsapp_spam_rate"},
+	fault.ContentRejected: {100: "whatsapp_parameter", 132000: "whatsapp_template_params", 132005: "whatsapp_template_too_long", 132007: "whatsapp_template_policy", 132012: "whatsapp_template_format"},
+	// a template may have changed since Convrs was asked about it
+	fault.TemplateUnavailable: {132001: "whatsapp_template_unknown", 132015: "whatsapp_template_paused", 132016: "whatsapp_template_disabled"},
+	fault.Unauthorized:        {190: "whatsapp_token", 368: "whatsapp_blocked", 131031: "whatsapp_locked"},
+	fault.InvalidRecipient:    {131026: "whatsapp_undeliverable"},
+	fault.SessionClosed:       {131047: "whatsapp_session"},
 }
 
-// spamRate passes by itself, but not soon.
-const spamRate = 131048
+const (
+	spamRate    = 131048 // passes by itself, but not soon
+	codeUnknown = "code_unknown"
+)
 
 // statuses classifies HTTP statuses that come without a reply object; see statusRow for the ranges.
 var statuses = table{
@@ -104,9 +108,9 @@ func codeRow(code, whatsapp int) row {
 		return r
 	}
 	if code >= 1000 && code < 1100 || code >= 3000 && code < 3100 {
-		return row{class: fault.Internal, code: "code_unknown"}
+		return row{class: fault.Internal, code: codeUnknown}
 	}
-	return row{class: fault.OutcomeUnknown, code: "code_unknown"}
+	return row{class: fault.OutcomeUnknown, code: codeUnknown}
 }
 
 // vendorCode writes both codes, as 3002:131047.
@@ -118,7 +122,7 @@ func vendorCode(code, whatsapp int) string {
 }
 
 // faultOf turns the client's errors into faults. A command that changes nothing cannot have an unknown outcome: it may
-// be asked again, which is what unavailable says.
+// be asked again, which is what unavailable says, but a refusal that nobody knows would come again.
 func faultOf(err error, mutates bool) error {
 	if err == nil {
 		return nil
@@ -126,13 +130,24 @@ func faultOf(err error, mutates bool) error {
 	f := classify(err)
 	if f.Class == fault.OutcomeUnknown && !mutates {
 		f.Class = fault.Unavailable
+		if f.Code == codeUnknown {
+			f.Class = fault.Internal
+		}
 	}
 	return f
 }
 
+// unsent corrects what a failed connect means: the command that needed the connection was never sent.
+func unsent(cmd string, r row) row {
+	if cmd == "connect" && r.class == fault.OutcomeUnknown {
+		r.class = fault.Unavailable
+	}
+	return r
+}
+
 func classify(err error) *fault.Fault {
 	if e, ok := errors.AsType[*convrsapi.Error](err); ok {
-		r := codeRow(e.Code, e.WhatsAppCode)
+		r := unsent(e.Cmd, codeRow(e.Code, e.WhatsAppCode))
 		text := e.Text
 		if e.WhatsAppText != "" {
 			text += ": " + e.WhatsAppText
@@ -140,7 +155,7 @@ func classify(err error) *fault.Fault {
 		return fault.New(r.class, r.code, "Convrs refused %s", e.Cmd).WithVendor(vendorCode(e.Code, e.WhatsAppCode), text).After(r.after)
 	}
 	if e, ok := errors.AsType[*convrsapi.StatusError](err); ok {
-		r := statusRow(e.Status)
+		r := unsent(e.Cmd, statusRow(e.Status))
 		f := fault.New(r.class, r.code, "Convrs answered %s with an HTTP status", e.Cmd).WithVendor("http "+strconv.Itoa(e.Status), "")
 		if r.class != fault.RateLimited && r.class != fault.Unavailable {
 			return f
@@ -148,10 +163,7 @@ func classify(err error) *fault.Fault {
 		return f.After(max(r.after, e.RetryAfter))
 	}
 	if e, ok := errors.AsType[*convrsapi.NoReplyError](err); ok {
-		if e.Sent {
-			return fault.New(fault.OutcomeUnknown, string(e.Reason), "%s was sent and got no usable answer: %w", e.Cmd, e.Err)
-		}
-		return fault.New(fault.Unavailable, string(e.Reason), "%s could not be sent: %w", e.Cmd, e.Err)
+		return e.Fault()
 	}
 	if errors.Is(err, convrsapi.ErrReplaced) {
 		return fault.New(fault.Unavailable, "socket_replaced", "%w", err)

@@ -27,7 +27,7 @@ func TestFaultTable(t *testing.T) {
 			t.Errorf("documented code %d is not in the table", code)
 		}
 	}
-	for _, code := range []int{131047, 131026, 130429, 131048, 80007, 4, 2, 368, 131031, 100, 190} {
+	for _, code := range []int{131047, 131026, 130429, 131048, 80007, 4, 2, 368, 131031, 100, 190, 132000, 132001, 132005, 132007, 132012, 132015, 132016} {
 		if _, ok := whatsappCodes.find(code); !ok {
 			t.Errorf("WhatsApp code %d is not in the table", code)
 		}
@@ -52,13 +52,8 @@ func TestFaultTable(t *testing.T) {
 	}
 }
 
-// TestTemplateMemory holds how long verdicts are remembered.
-func TestTemplateMemory(t *testing.T) {
-	now := time.Unix(0, 0)
-	m := newTemplates(0, func() time.Time { return now })
-	if m.ttl != templateTTL {
-		t.Errorf("ttl %s", m.ttl)
-	}
+// TestPlaceholders holds how they are counted.
+func TestPlaceholders(t *testing.T) {
 	for text, want := range map[string]int{"": 0, "none": 0, "{{1}} {{2}} {{ 1 }}": 2, "{{name}}": 1, "{{1": 0} {
 		if got := placeholders(text); got != want {
 			t.Errorf("%q has %d placeholders, want %d", text, got, want)

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,6 +19,8 @@ import (
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
+
+var errNoUser = errors.New("the uid is missing")
 
 // bots are the vendor's names of platforms, and their channels.
 var bots = map[string]message.Channel{"Telegram": message.Telegram, "Messenger": message.Messenger, "Web": message.WebChat, "Line": channelLine,
@@ -86,7 +89,10 @@ func (a *account) Query(ctx context.Context, q connector.Query) (message.Receipt
 	if err != nil {
 		return message.Receipt{}, faultOf(err, reads)
 	}
-	r, err := receipt(string(q.VendorID), d.Ack, d.WhatsAppErrorCode, d.WhatsAppErrorDesc)
+	if d.Ack == nil {
+		return message.Receipt{}, fault.New(fault.Internal, "ack_missing", "Convrs knows the message, but gave no acknowledgement code")
+	}
+	r, err := receipt(string(q.VendorID), *d.Ack, d.WhatsAppErrorCode, d.WhatsAppErrorDesc)
 	r.Message, r.Attempt = q.Message, q.Attempt
 	return r, err
 }
@@ -188,6 +194,9 @@ func contact(e *message.Event, p *convrsapi.Push) error {
 	}
 	e.Contact = contactOf(&u)
 	e.User = e.Contact.User
+	if e.User == "" {
+		return errNoUser
+	}
 	return nil
 }
 
@@ -204,19 +213,25 @@ func contactOf(u *convrsapi.User) *message.Contact {
 	return c
 }
 
-// conversation reads a closed conversation, and asks who the user is, since the event gives the uid only.
+// conversation reads a closed conversation, and asks who the user is, since the event gives the uid only. It asks by POST: on the
+// websocket the answer might stand behind more events than may wait while this one is read.
 func (a *account) conversation(ctx context.Context, e *message.Event, p *convrsapi.Push) error {
 	var rows []convrsapi.ConversationMessage
 	if err := json.Unmarshal(p.Data, &rows); err != nil {
 		return err
+	}
+	if p.UID == "" {
+		return errNoUser
 	}
 	e.Type = message.EventConversationClosed
 	e.Contact = &message.Contact{User: e.User}
 	for i := range rows {
 		e.Messages = append(e.Messages, inbound(&rows[i]))
 	}
-	if !a.cfg.SkipContactLookup && p.UID != "" {
-		if u, err := convrsapi.GetUser.Do(ctx, a.client, convrsapi.UserRequest{UID: p.UID}); err == nil && u.UID == p.UID {
+	if !a.cfg.SkipContactLookup {
+		ctx, cancel := context.WithTimeout(ctx, a.patience)
+		defer cancel()
+		if u, err := convrsapi.GetUser.Do(ctx, a.client.ByPost(), convrsapi.UserRequest{UID: p.UID}); err == nil && u.UID == p.UID {
 			e.Contact = contactOf(&u)
 		}
 	}

@@ -69,7 +69,10 @@ func TestReceiveRefused(t *testing.T) {
 	a := openAccount(t, url, "", nil)
 	for name, body := range map[string]string{"empty": "", "garbage": "<html>", "array": "[]", "null": "null", "neither": `{"ok":1}`, "no ack": `{"mid":"m"}`,
 		"unknown ack": `{"mid":"m","ack":7}`, "ack as text": `{"mid":"m","ack":"x"}`, "user not an object": `{"cmd":"onUserCreate","data":[]}`,
-		"rows not a list": `{"cmd":"onUserConversation","data":{}}`, "no data": `{"cmd":"onUserUpdate"}`} {
+		"rows not a list": `{"cmd":"onUserConversation","uid":"u","data":{}}`, "null user": `{"cmd":"onUserCreate","ok":1,"data":null}`,
+		"nobody created": `{"cmd":"onUserCreate","ok":1,"data":{"name":"Ada"}}`, "nobody updated": `{"cmd":"onUserUpdate","ok":1,"data":{"update":{}}}`,
+		"nobody deleted": `{"cmd":"onUserDelete","ok":1}`, "nobody's conversation": `{"cmd":"onUserConversation","ok":1,"uid":null,"data":[]}`,
+		"no data": `{"cmd":"onUserUpdate"}`} {
 		t.Run(name, func(t *testing.T) {
 			_, events, err := a.Receive(t.Context(), post("/events", []byte(body)))
 			wantFault(t, err, fault.ContentRejected, "payload_invalid")
@@ -93,6 +96,11 @@ func TestWebhookSecret(t *testing.T) {
 	_, url := startSim(t, convrssim.Options{})
 	a := openAccount(t, url, "", map[string]any{"webhook_secret": secret})
 	body := []byte(`{"cmd":"onUserDelete","ok":1,"uid":"u"}`)
+	odd := "sécret/with %25 & +?"
+	_, _, err := openAccount(t, url, "", map[string]any{"webhook_secret": odd}).Receive(t.Context(), &connector.Request{Method: "POST", Path: "/callback/" + odd, Body: body})
+	if err != nil {
+		t.Errorf("a secret of odd characters: %v", err)
+	}
 	tests := []struct {
 		path, query string
 		ok          bool
@@ -223,7 +231,7 @@ func TestQuery(t *testing.T) {
 	for ack := range want {
 		details = append(details, convrssim.Message{MID: string(rune('a' + ack + 2)), Ack: ack})
 	}
-	_, url := startSim(t, convrssim.Options{Details: append(details, convrssim.Message{MID: "odd", Ack: 7})})
+	sim, url := startSim(t, convrssim.Options{Details: append(details, convrssim.Message{MID: "odd", Ack: 7})})
 	a := openAccount(t, url, "", nil)
 	for ack, outcome := range want {
 		r, err := a.Query(t.Context(), connector.Query{VendorID: message.VendorMessageID(rune('a' + ack + 2)), Message: "01HX", Attempt: 2, Channel: "sms"})
@@ -235,6 +243,12 @@ func TestQuery(t *testing.T) {
 		if _, err := a.Query(t.Context(), connector.Query{VendorID: vendorID}); faultOf(t, err).Code != code {
 			t.Errorf("%q: %v", vendorID, err)
 		}
+	}
+	sim.Next("GetMessageDetails", convrssim.Behavior{Body: `{"ok":1,"cmd":"GetMessageDetails","uid":"u","botID":1,"ack":null}`},
+		convrssim.Behavior{Body: `{"ok":0,"error":"no idea","errorCode":2042}`})
+	for _, code := range []string{"ack_missing", "code_unknown"} {
+		_, err := a.Query(t.Context(), connector.Query{VendorID: "a"})
+		wantFault(t, err, fault.Internal, code)
 	}
 	x := deliver(t, a, text("sms", "+447700900114", ""))
 	eventually(t, "delivery of the SMS", func() bool {

@@ -87,7 +87,11 @@ func (a *account) sendTemplate(ctx context.Context, d *connector.Delivery) (conn
 		in.WebhookURL = a.callback
 		in.WebhookPayload = map[string]any{"message": d.Message, "attempt": d.Attempt}
 	}
-	return result(convrsapi.SendWhatsAppTemplate.Do(ctx, a.client, in))
+	r, err := result(convrsapi.SendWhatsAppTemplate.Do(ctx, a.client, in))
+	if err != nil && a.templates != nil {
+		a.templates.told(t, fault.From(err))
+	}
+	return r, err
 }
 
 // header writes a media header in WhatsApp's own shape, unless the account refuses to.

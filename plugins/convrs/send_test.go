@@ -302,6 +302,25 @@ func TestTemplateLookupFails(t *testing.T) {
 	}
 }
 
+// TestDigitsKept holds that numbers of customers go out as they are, however long.
+func TestDigitsKept(t *testing.T) {
+	sim, url := startSim(t, convrssim.Options{Users: []convrssim.User{{UID: "u"}}})
+	a := openAccount(t, url, "", nil)
+	for op, in := range map[string]string{
+		"user.set_data":          `{"uid":"u","data":{"a":[{"id":12345678901234567890}]}}`,
+		"route.send":             `{"phone":"+447700900140","route":"r","userdata":{"id":12345678901234567890}}`,
+		"whatsapp.send_template": `{"botID":3941,"phone":"+447700900140","language":"en","templateName":"x","header":{"id":12345678901234567890},"webhookPayload":{"id":12345678901234567890},"webhookHeaders":[{"name":"X-Id","value":"12345678901234567890"}]}`,
+	} {
+		if _, err := a.Invoke(t.Context(), op, json.RawMessage(in)); err != nil {
+			t.Error(err)
+		}
+		requests := sim.State().Requests
+		if got := string(requests[len(requests)-1].Body); strings.Count(got, "12345678901234567890") != strings.Count(in, "12345678901234567890") {
+			t.Errorf("%s sent %s", op, got)
+		}
+	}
+}
+
 // TestConnectionsReused holds that concurrent sends share a bounded set of connections.
 func TestConnectionsReused(t *testing.T) {
 	sim, url := startSim(t, convrssim.Options{})
@@ -336,6 +355,7 @@ func TestConfiguration(t *testing.T) {
 		"plain ws":     `{"token":"` + secret + `","websocket_url":"ws://data.conv.rs/api"}`,
 		"no url":       `{"token":"` + secret + `","base_url":"data.conv.rs"}`,
 		"bad duration": `{"token":"` + secret + `","timeout":"soon"}`,
+		"few lines":    `{"token":"` + secret + `","connections":-1}`,
 		"bad choice":   `{"token":"` + secret + `","transport":"pigeon"}`,
 		"unknown name": `{"token":"` + secret + `","tokn":"x"}`,
 	}
@@ -369,11 +389,18 @@ func TestNothingShows(t *testing.T) {
 			}
 		}
 	}
-	sim.Next("SendSMSMessage", convrssim.Behavior{Body: `{"ok":0,"errorCode":1006,"error":"bad phone +447700900140 token ` + convrssim.Token + `"}`})
-	logs.WriteString(deliver(t, a, text("sms", ada, "")).Err.Error())
+	for _, status := range []int{200, 400} {
+		echo := `{"ok":0,"errorCode":1006,"error":"bad phone +447700900140 token ` + convrssim.Token + `: Dear\\u0020Ada,\\n \\\"hi\\\" &amp; bye"}`
+		sim.Next("SendSMSMessage", convrssim.Behavior{Body: echo, Status: status})
+		d := text("sms", ada, "")
+		d.Content.Text = "Dear Ada,\n \"hi\" & bye"
+		err := deliver(t, a, d).Err
+		wantFault(t, err, fault.InvalidRecipient, "phone_invalid")
+		logs.WriteString(err.Error())
+	}
 	_, _, err := a.Receive(t.Context(), &connector.Request{Method: "POST", Path: "/events/wrong", Body: []byte(`{"uid":"+447700900140"}`)})
 	logs.WriteString(err.Error())
-	for _, what := range []string{convrssim.Token, secret, "7700900", "Ada"} {
+	for _, what := range []string{convrssim.Token, secret, "7700900", "Ada", "bye"} {
 		if i := strings.Index(logs.String(), what); i >= 0 {
 			t.Errorf("%q shows: %s", what, logs.String()[max(0, i-200):i+len(what)])
 		}

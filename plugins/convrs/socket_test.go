@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -64,6 +67,25 @@ func TestWebsocketFailures(t *testing.T) {
 	wantFault(t, deliver(t, a, text("sms", ada, "")).Err, fault.Internal, "json_invalid")
 	bad := openAccount(t, url, "", map[string]any{"transport": "websocket", "token": "other"})
 	wantFault(t, deliver(t, bad, text("sms", ada, "")).Err, fault.Unauthorized, "token_invalid")
+}
+
+// TestCanceledUnderway cancels a command when Convrs has it, over both transports.
+func TestCanceledUnderway(t *testing.T) {
+	for _, transport := range []string{"post", "websocket"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, url := startSim(t, convrssim.Options{Script: func(c convrssim.Call) convrssim.Behavior {
+			if c.N > 1 {
+				return convrssim.Behavior{}
+			}
+			cancel()
+			return convrssim.Behavior{Hang: true, Taken: true}
+		}})
+		a := openAccount(t, url, "", map[string]any{"transport": transport})
+		a.Deliver(ctx, []connector.Delivery{text("sms", ada, "")}, func(x connector.Answer) { wantFault(t, x.Err, fault.OutcomeUnknown, "timeout") })
+		if x := deliver(t, a, text("sms", ada, "")); x.Err != nil {
+			t.Errorf("the next by %s: %v", transport, x.Err)
+		}
+	}
 }
 
 // listening runs Listen as the engine does: again after an error.
@@ -149,6 +171,106 @@ func TestWebsocketReplaced(t *testing.T) {
 	defer cancel()
 	if _, _, err := other.Read(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the other client lost its connection: %v", err)
+	}
+}
+
+// TestWebsocketBacklog holds that a closed conversation with more events behind it than may wait costs neither its contact nor
+// the connection, although commands go over the same websocket.
+func TestWebsocketBacklog(t *testing.T) {
+	sim, url := startSim(t, convrssim.Options{Users: []convrssim.User{{UID: "u", Name: "Ada"}}})
+	a := openAccount(t, url, "", map[string]any{"events": "websocket", "transport": "websocket"})
+	l := &listening{}
+	l.start(t, a)
+	eventually(t, "connection", func() bool { return sim.State().Listening })
+	sim.Next("GetUser", convrssim.Behavior{Delay: 50 * time.Second}) // at a thousandth of it
+	sim.CloseConversation("u")
+	for i := range 600 {
+		sim.Emit(map[string]any{"cmd": "onUserDelete", "ok": 1, "uid": fmt.Sprint(i)})
+	}
+	eventually(t, "all events", func() bool { return l.count() == 601 })
+	if c := l.events[0].Contact; c == nil || c.Name != "Ada" {
+		t.Errorf("contact %+v", c)
+	}
+	if len(l.errs) != 0 {
+		t.Errorf("the connection was lost: %v", l.errs)
+	}
+}
+
+// TestConnectRefused holds that a command whose connection was refused was not sent, whatever the refusal says.
+func TestConnectRefused(t *testing.T) {
+	const token = "not-to-be-shown"
+	var status int
+	var answer string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status != 0 {
+			w.WriteHeader(status)
+			return
+		}
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = ws.CloseNow() }()
+		if _, _, err := ws.Read(r.Context()); err == nil {
+			_ = ws.Write(r.Context(), websocket.MessageText, []byte(answer))
+			_, _, _ = ws.Read(r.Context())
+		}
+	}))
+	defer srv.Close()
+	a := openAccount(t, srv.URL, "", map[string]any{"transport": "websocket", "token": token})
+	tests := []struct {
+		status int
+		answer string
+		class  fault.Class
+		code   string
+	}{
+		{0, `{"cmd":"connect","ok":0,"errorCode":2003}`, fault.Unavailable, "vendor_timeout"},
+		{0, `{"ok":0,"errorCode":1018}`, fault.Unavailable, "socket_replaced"},
+		{0, `{"ok":0,"error":"who?"}`, fault.Unavailable, "code_unknown"},
+		{0, `{"ok":0,"errorCode":1001,"error":"invalid token ` + token + `"}`, fault.Unauthorized, "token_invalid"},
+		{0, `<html>`, fault.Unavailable, "unreachable"},
+		{401, ``, fault.Unauthorized, "http_unauthorized"},
+		{500, ``, fault.Unavailable, "http_failed"},
+		{503, ``, fault.Unavailable, "http_unavailable"},
+	}
+	for _, tt := range tests {
+		status, answer = tt.status, tt.answer
+		sent := deliver(t, a, text("sms", ada, "")).Err
+		wantFault(t, sent, tt.class, tt.code)
+		if heard := a.Listen(t.Context(), nil); strings.Contains(heard.Error()+sent.Error(), token) {
+			t.Errorf("the token shows: %v", heard)
+		}
+	}
+}
+
+// TestCloseUnderway closes an account while commands and events are under way. Everything is answered.
+func TestCloseUnderway(t *testing.T) {
+	for _, transport := range []string{"post", "websocket"} {
+		sim, url := startSim(t, convrssim.Options{})
+		a := openAccount(t, url, "", map[string]any{"events": "websocket", "transport": transport})
+		l := &listening{}
+		l.start(t, a)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for range 5 {
+					d := text("sms", fmt.Sprintf("+44770090094%d", i), "")
+					x := deliver(t, a, d)
+					if f := fault.From(x.Err); f != nil && f.Class != fault.Unavailable && f.Class != fault.OutcomeUnknown {
+						t.Error(f)
+					}
+				}
+			})
+			wg.Go(func() {
+				if err := a.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(sim.State().Messages); n > 40 {
+			t.Errorf("%d messages taken for 40 sent", n)
+		}
 	}
 }
 

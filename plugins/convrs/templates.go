@@ -40,6 +40,7 @@ type templateSlot struct {
 }
 
 type templateState struct {
+	asked  time.Time
 	until  time.Time
 	refuse *fault.Fault // why it cannot be sent; nil when it can
 	params int          // placeholders of the body; -1 when the components do not tell
@@ -68,37 +69,54 @@ func (t *templates) check(ctx context.Context, client *convrsapi.Client, bot int
 		}
 	}
 	state := slot.known.Load()
-	if state == nil || !t.now().Before(state.until) {
+	if state == nil || !t.now().Before(state.until) || state.verdict(tpl) != nil && t.now().Sub(state.asked) >= refusalsRemember {
 		var err error
-		if state, err = t.ask(ctx, slot, client, bot, key); err != nil {
+		if state, err = t.ask(ctx, slot, state, client, bot, key); err != nil {
 			return err
 		}
 	}
-	if state.refuse != nil {
-		return state.refuse
+	if err := state.verdict(tpl); err != nil {
+		return err
 	}
-	return state.fits(tpl)
+	return nil
 }
 
-func (t *templates) ask(ctx context.Context, slot *templateSlot, client *convrsapi.Client, bot int, key templateKey) (*templateState, error) {
+// told takes note of how sending a template that passed its check was refused: the template has changed meanwhile.
+func (t *templates) told(tpl *message.Template, f *fault.Fault) {
+	slot, ok := t.slots.Get(templateKey{tpl.Name, tpl.Language})
+	if !ok {
+		return
+	}
+	now, state := t.now(), slot.known.Load()
+	switch {
+	case f.Class == fault.TemplateUnavailable:
+		slot.known.Store(&templateState{asked: now, until: now.Add(min(t.ttl, refusalsRemember)), refuse: f})
+	case f.Class == fault.ContentRejected && state != nil && now.Sub(state.asked) >= refusalsRemember:
+		slot.known.CompareAndSwap(state, nil) // the next check asks again
+	}
+}
+
+// ask replaces the state old, unless another caller has done so already.
+func (t *templates) ask(ctx context.Context, slot *templateSlot, old *templateState, client *convrsapi.Client, bot int, key templateKey) (*templateState, error) {
 	select {
 	case slot.asking <- struct{}{}:
 	case <-ctx.Done():
 		return nil, fault.New(fault.Unavailable, "template_check", "the template could not be looked up in time: %w", ctx.Err())
 	}
 	defer func() { <-slot.asking }()
-	if state := slot.known.Load(); state != nil && t.now().Before(state.until) {
+	if state := slot.known.Load(); state != nil && state != old {
 		return state, nil
 	}
 	got, err := convrsapi.GetWhatsAppTemplate.Do(ctx, client, convrsapi.GetWhatsAppTemplateRequest{BotID: bot, Language: key.language, TemplateName: key.name})
-	state := &templateState{until: t.now().Add(t.ttl), params: -1, header: "?"}
+	now := t.now()
+	state := &templateState{asked: now, until: now.Add(t.ttl), params: -1, header: "?"}
 	if err == nil {
 		state.read(&got)
 	} else if err := state.refused(err); err != nil {
 		return nil, err
 	}
 	if state.refuse != nil {
-		state.until = t.now().Add(min(t.ttl, refusalsRemember))
+		state.until = now.Add(min(t.ttl, refusalsRemember))
 	}
 	slot.known.Store(state)
 	return state, nil
@@ -152,8 +170,11 @@ func placeholders(text string) int {
 	return len(distinct)
 }
 
-// fits compares the number and the kind of what is given with what the template has room for.
-func (s *templateState) fits(t *message.Template) error {
+// verdict says why the template cannot be sent so: for what it is, or for the number and the kind of what is given. nil: it can.
+func (s *templateState) verdict(t *message.Template) *fault.Fault {
+	if s.refuse != nil {
+		return s.refuse
+	}
 	if s.params >= 0 && s.params != len(t.Params) {
 		return fault.New(fault.ContentRejected, "template_params", "template %s (%s) has %d parameters, %d are given", t.Name, t.Language, s.params, len(t.Params))
 	}

@@ -112,7 +112,7 @@ func (s *Sim) query(c *command) (fields, int) {
 		return fields{"data": 1}, code
 	case "GetConversationsFlat":
 		start, end := convrsapi.ParseTime(c.StartDate), convrsapi.ParseTime(c.EndDate)
-		return fields{"data": s.conversation("")}, cmp.Or(when(c.EndDate != "" && end.IsZero(), 1002), when(c.StartDate != "" && start.IsZero(), 1003),
+		return fields{"data": s.flat(start, end)}, cmp.Or(when(c.EndDate != "" && end.IsZero(), 1002), when(c.StartDate != "" && start.IsZero(), 1003),
 			when(!end.IsZero() && start.After(end), 1021))
 	case "GetOpenConversations":
 		return fields{"data": append([]OpenConversation{}, s.opts.Open...)}, 0
@@ -201,6 +201,19 @@ func (s *Sim) list(c *command) []User {
 // conversation returns the messages of one user, or of all.
 func (s *Sim) conversation(uid string) []ConversationMessage {
 	return slices.DeleteFunc(append([]ConversationMessage{}, s.opts.Conversations...), func(m ConversationMessage) bool { return uid != "" && m.UID != uid })
+}
+
+// flat returns the messages between two dates, of at most 1000 conversations.
+func (s *Sim) flat(start, end time.Time) []ConversationMessage {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(s.conversation(""), func(m ConversationMessage) bool {
+		at := convrsapi.ParseTime(m.Date)
+		if at.Before(start) || !end.IsZero() && at.After(end) || len(seen) == 1000 && !seen[string(m.CID)] {
+			return true
+		}
+		seen[string(m.CID)] = true
+		return false
+	})
 }
 
 func (s *Sim) routeExists(route string) bool {

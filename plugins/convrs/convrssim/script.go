@@ -20,7 +20,7 @@ type Behavior struct {
 	Delay         time.Duration // before the answer, times Options.Pace
 	Error         int           // answer with ok 0 and this errorCode
 	WhatsAppError int           // whatsappErrorCode beside error 3002, and beside acknowledgement -1
-	Status        int           // answer with this bare HTTP status
+	Status        int           // answer with this HTTP status, and with Body or nothing
 	RetryAfter    string        // header beside Status
 	Drop          bool          // close the connection instead of answering
 	Hang          bool          // never answer

@@ -2,7 +2,7 @@
 // events and delivery callbacks, and every way of failing that the document or the field knows.
 //
 // What the document leaves open is invented here: HTTP status 200 for answers with ok 0, and no body beside another status; dates of
-// GetConversationsFlat as startDate and endDate, which are checked and do not filter; the order of checks (JSON, token, command, fields, limits,
+// GetConversationsFlat as startDate and endDate; the order of checks (JSON, token, command, fields, limits,
 // script); an unknown agent is one not in Options.Agents; any 7 to 15 digits not starting with 0 are a mobile number; a
 // country table of a few prefixes; webhookHeaders as [{"name","value"}]; whatsappErrorCode in callbacks with acknowledgement
 // -1; commands of one websocket served in order; webhook calls are made once; a template that is not approved fails with 3001.
@@ -217,6 +217,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", b.RetryAfter)
 		}
 		w.WriteHeader(b.Status)
+		_, _ = w.Write(out)
 	default:
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(out)

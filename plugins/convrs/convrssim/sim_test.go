@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -76,5 +78,36 @@ func TestBadRequests(t *testing.T) {
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api", nil))
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("GET gives %d", w.Code)
+	}
+}
+
+// TestUsersBound holds the documented bound of GetUsers.
+func TestUsersBound(t *testing.T) {
+	s := New(Options{})
+	defer s.Close()
+	for i := range 5001 {
+		s.users[strconv.Itoa(i)] = &person{}
+	}
+	if n := len(s.list(&command{})); n != 5000 {
+		t.Errorf("%d users, want 5000", n)
+	}
+}
+
+// TestFlat holds the dates and the documented bound of GetConversationsFlat.
+func TestFlat(t *testing.T) {
+	var rows []ConversationMessage
+	for i := range 2002 { // two messages in each of 1001 conversations
+		rows = append(rows, ConversationMessage{CID: json.RawMessage(strconv.Itoa(i / 2)), Date: "2024-01-01T00:00:00.000Z"})
+	}
+	rows = append(rows, ConversationMessage{CID: json.RawMessage(`"late"`), Date: "2024-03-01T00:00:00.000Z"})
+	s := New(Options{Conversations: rows})
+	defer s.Close()
+	for dates, want := range map[string]int{``: 2000, `,"startDate":"2024-02-01"`: 1, `,"startDate":"2024-02-01","endDate":"2024-02-02"`: 0, `,"endDate":"2024-01-01"`: 2000} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api", strings.NewReader(`{"token":"`+Token+`","cmd":"GetConversationsFlat"`+dates+`}`)))
+		var a struct{ Data []ConversationMessage }
+		if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil || len(a.Data) != want {
+			t.Errorf("%q gives %d rows, want %d; %v", dates, len(a.Data), want, err)
+		}
 	}
 }

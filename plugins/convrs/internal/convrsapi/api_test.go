@@ -1,6 +1,8 @@
 package convrsapi
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -111,5 +113,40 @@ func TestHeartbeat(t *testing.T) {
 	}
 	if err := c.Listen(t.Context(), nil); !errors.Is(err, errClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestEventBeforeConnected holds that an event which comes before the answer to connect is neither lost nor taken for it.
+func TestEventBeforeConnected(t *testing.T) {
+	event := `{"cmd":"onUserDelete","ok":1,"uid":"u"}`
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer func() { _ = ws.CloseNow() }()
+		for _, frame := range []string{event, `{"cmd":"connected","ok":1}`} {
+			if ws.Write(r.Context(), websocket.MessageText, []byte(frame)) != nil {
+				return
+			}
+		}
+		for err == nil {
+			_, _, err = ws.Read(r.Context())
+		}
+	}))
+	defer srv.Close()
+	c, err := New(Options{Token: "t", URL: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	var got []string
+	enough := errors.New("enough")
+	err = c.Listen(t.Context(), func(_ context.Context, push json.RawMessage) error {
+		got = append(got, string(push))
+		return enough
+	})
+	if !errors.Is(err, enough) || len(got) != 1 || got[0] != event {
+		t.Errorf("heard %q, %v", got, err)
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // DefaultURL is the usual endpoint; Integrations > Convrs API shows the one of your environment.
@@ -53,7 +55,7 @@ func (o Options) withDefaults() Options {
 type Client struct {
 	opts   Options
 	prefix []byte // every request up to the name of its command
-	http   *http.Client
+	http   *vendorhttp.Client
 	socket *socket
 }
 
@@ -73,8 +75,9 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("convrs: the token is not text: %w", err)
 	}
-	c := &Client{opts: o, prefix: []byte(`{"token":` + string(token) + `,"cmd":"`), http: newHTTP(o)}
-	c.socket = newSocket(o, c.http)
+	c := &Client{opts: o, prefix: []byte(`{"token":` + string(token) + `,"cmd":"`)}
+	c.http = vendorhttp.New(vendorhttp.Options{Connections: o.Connections, DialTimeout: o.Timeout, MaxReply: o.MaxReply})
+	c.socket = newSocket(o, c.http.HTTP())
 	return c, nil
 }
 
@@ -143,15 +146,22 @@ func (c *Client) do(ctx context.Context, cmd string, in any, from place) (json.R
 	if c.opts.Socket {
 		send = c.socket.do
 	}
-	raw, err := send(ctx, cmd, body)
-	if err != nil {
-		return nil, err
+	payload, err := send(ctx, cmd, body)
+	if err == nil {
+		payload, err = open(cmd, payload, from)
 	}
-	payload, err := open(cmd, raw, from)
 	if refused, ok := errors.AsType[*Error](err); ok {
-		refused.Text, refused.WhatsAppText = withoutValues(refused.Text, body), withoutValues(refused.WhatsAppText, body)
+		said := fault.ValuesOf(body, plain...)
+		refused.Text, refused.WhatsAppText = said.Conceal(refused.Text), said.Conceal(refused.WhatsAppText)
 	}
 	return payload, err
+}
+
+// ByPost returns the client for commands by POST, whatever Options.Socket says. It is closed with c.
+func (c *Client) ByPost() *Client {
+	d := *c
+	d.opts.Socket = false
+	return &d
 }
 
 // encode puts the token and the command before the fields of in.
@@ -172,11 +182,11 @@ func (c *Client) encode(cmd string, in any) ([]byte, error) {
 func open(cmd string, raw []byte, from place) (json.RawMessage, error) {
 	var r reply
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return nil, &NoReplyError{Cmd: cmd, Reason: ReplyInvalid, Sent: true, Err: err}
+		return nil, &NoReplyError{Call: cmd, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: err}
 	}
 	switch {
 	case r.OK == nil:
-		return nil, &NoReplyError{Cmd: cmd, Reason: ReplyInvalid, Sent: true, Err: fmt.Errorf("the field ok is missing")}
+		return nil, &NoReplyError{Call: cmd, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: fmt.Errorf("the field ok is missing")}
 	case *r.OK != 1:
 		return nil, r.asError(cmd)
 	case from == inData:

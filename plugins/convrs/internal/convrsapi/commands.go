@@ -1,9 +1,12 @@
 package convrsapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // Acknowledgement codes of GetMessageDetails and of delivery callbacks.
@@ -64,6 +67,16 @@ type OpenConversation struct {
 	UserMessages  int             `json:"uco"`
 }
 
+// Object holds values by name. Numbers keep every digit, as json.Number.
+type Object map[string]any
+
+// UnmarshalJSON takes an object or null.
+func (o *Object) UnmarshalJSON(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	return d.Decode((*map[string]any)(o))
+}
+
 // Requests, each with the fields of its command.
 type (
 	// None is the input of commands without fields and the output of commands that answer ok only.
@@ -79,10 +92,10 @@ type (
 	}
 	// SetUserDataRequest is the input of SetUserData.
 	SetUserDataRequest struct {
-		UID       string         `json:"uid"`
-		Data      map[string]any `json:"data"`
-		Route     string         `json:"route,omitempty" jsonschema:"flow route to trigger afterwards"`
-		Overwrite int            `json:"overwrite,omitempty" jsonschema:"1 replaces all data instead of merging"`
+		UID       string `json:"uid"`
+		Data      Object `json:"data"`
+		Route     string `json:"route,omitempty" jsonschema:"flow route to trigger afterwards"`
+		Overwrite int    `json:"overwrite,omitempty" jsonschema:"1 replaces all data instead of merging"`
 	}
 	// SetUserNameRequest is the input of SetUserName.
 	SetUserNameRequest struct {
@@ -122,16 +135,16 @@ type (
 	}
 	// SendWhatsAppTemplateRequest is the input of SendWhatsAppTemplate.
 	SendWhatsAppTemplateRequest struct {
-		BotID          int            `json:"botID"`
-		Phone          string         `json:"phone" jsonschema:"international mobile phone number"`
-		Language       string         `json:"language"`
-		TemplateName   string         `json:"templateName"`
-		Parameters     []Parameter    `json:"parameters,omitempty"`
-		Header         map[string]any `json:"header,omitempty" jsonschema:"the shape is not documented"`
-		AgentEmail     string         `json:"agentEmail,omitempty"`
-		WebhookURL     string         `json:"webhookURL,omitempty"`
-		WebhookPayload map[string]any `json:"webhookPayload,omitempty" jsonschema:"comes back with every callback"`
-		WebhookHeaders []any          `json:"webhookHeaders,omitempty" jsonschema:"the shape of an element is not documented"`
+		BotID          int         `json:"botID"`
+		Phone          string      `json:"phone" jsonschema:"international mobile phone number"`
+		Language       string      `json:"language"`
+		TemplateName   string      `json:"templateName"`
+		Parameters     []Parameter `json:"parameters,omitempty"`
+		Header         Object      `json:"header,omitempty" jsonschema:"the shape is not documented"`
+		AgentEmail     string      `json:"agentEmail,omitempty"`
+		WebhookURL     string      `json:"webhookURL,omitempty"`
+		WebhookPayload Object      `json:"webhookPayload,omitempty" jsonschema:"comes back with every callback"`
+		WebhookHeaders []any       `json:"webhookHeaders,omitempty" jsonschema:"the shape of an element is not documented"`
 	}
 	// Parameter is one value of a template.
 	Parameter struct {
@@ -158,10 +171,10 @@ type (
 	}
 	// SendMessageRequest is the input of SendMessage.
 	SendMessageRequest struct {
-		Phone    string         `json:"phone"`
-		Route    string         `json:"route" jsonschema:"at most 256 characters"`
-		Message  string         `json:"message,omitempty" jsonschema:"at most 2000 characters"`
-		UserData map[string]any `json:"userdata,omitempty"`
+		Phone    string `json:"phone"`
+		Route    string `json:"route" jsonschema:"at most 256 characters"`
+		Message  string `json:"message,omitempty" jsonschema:"at most 2000 characters"`
+		UserData Object `json:"userdata,omitempty"`
 	}
 	// MessageRequest names a message of SendSMSMessage or SendWhatsAppTemplate.
 	MessageRequest struct {
@@ -189,7 +202,7 @@ type (
 	MessageDetails struct {
 		UID               string `json:"uid"`
 		BotID             int    `json:"botID"`
-		Ack               int    `json:"ack" jsonschema:"-2 not on WhatsApp, -1 error, 0 at the server, 1 sent, 2 delivered, 3 read, 10 replied"`
+		Ack               *int   `json:"ack" jsonschema:"-2 not on WhatsApp, -1 error, 0 at the server, 1 sent, 2 delivered, 3 read, 10 replied"`
 		WhatsAppErrorCode int    `json:"whatsappErrorCode,omitempty"`
 		WhatsAppErrorDesc string `json:"whatsappErrorDesc,omitempty"`
 	}
@@ -210,7 +223,7 @@ func (cmd Command[In, Out]) Do(ctx context.Context, c *Client, in In) (Out, erro
 	payload, err := c.do(ctx, cmd.name, in, cmd.from)
 	if err == nil && len(payload) > 0 {
 		if err = json.Unmarshal(payload, &out); err != nil {
-			err = &NoReplyError{Cmd: cmd.name, Reason: ReplyInvalid, Sent: true, Err: err}
+			err = &NoReplyError{Call: cmd.name, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: err}
 		}
 	}
 	return out, err

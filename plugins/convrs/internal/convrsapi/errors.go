@@ -1,14 +1,11 @@
 package convrsapi
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // ErrReplaced is why the websocket ended when another client connected with the same token (error code 1018). Two clients
@@ -44,65 +41,8 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("convrs: %s: HTTP status %d", e.Cmd, e.Status)
 }
 
-// Reason says why there is no reply.
-type Reason string
-
-// The reasons.
-const (
-	Unreachable    Reason = "unreachable"     // no connection could be made
-	ConnectionLost Reason = "connection_lost" // the connection broke before the reply
-	Timeout        Reason = "timeout"         // the reply did not come in time
-	ReplyInvalid   Reason = "reply_invalid"   // the reply is not what is documented
-	ReplyTooLong   Reason = "reply_too_long"  // the reply is longer than Options.MaxReply
-)
-
-// NoReplyError says that a command got no usable reply.
-type NoReplyError struct {
-	Cmd    string
-	Reason Reason
-	Sent   bool // Convrs may have received the command; false is certain
-	Err    error
-}
-
-// Error names the command, the reason and the cause.
-func (e *NoReplyError) Error() string {
-	return fmt.Sprintf("convrs: %s: %s: %s", e.Cmd, e.Reason, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *NoReplyError) Unwrap() error { return e.Err }
+// NoReplyError says that a command, which is its Call, got no usable reply.
+type NoReplyError = vendorhttp.NoReplyError
 
 // plain are the fields whose values may be repeated: they help, and say nothing about a customer.
-var plain = []string{"cmd", "language", "templateName", "route", "tag", "color"}
-
-// withoutValues cuts out of a vendor's text what the request said, token included.
-func withoutValues(text string, request []byte) string {
-	var fields any
-	if text == "" || json.Unmarshal(request, &fields) != nil {
-		return ""
-	}
-	named := map[string]string{} // value to the field's name
-	collect(named, "", fields)
-	longestFirst := slices.SortedFunc(maps.Keys(named), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	for _, value := range longestFirst {
-		text = strings.ReplaceAll(text, value, "["+named[value]+"]")
-	}
-	return text
-}
-
-func collect(named map[string]string, name string, v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, value := range v {
-			collect(named, key, value)
-		}
-	case []any:
-		for _, value := range v {
-			collect(named, name, value)
-		}
-	case string:
-		if len(v) > 1 && !slices.Contains(plain, name) {
-			named[v] = name
-		}
-	}
-}
+var plain = []string{"cmd", "language", "templateName", "route", "tag", "color", "botID"}

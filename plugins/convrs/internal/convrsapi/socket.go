@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // pushBuffer is how many events may wait for Listen before the websocket is no longer read.
@@ -116,18 +119,46 @@ func (s *socket) dial(ctx context.Context) (*websocket.Conn, error) {
 	if err == nil {
 		err = ws.Write(ctx, websocket.MessageText, hello)
 	}
-	var raw []byte
 	if err == nil {
-		_, raw, err = ws.Read(ctx)
+		err = s.greeted(ctx, ws)
 	}
-	if err == nil {
-		_, err = open("connect", raw, beside)
+	if refused, ok := errors.AsType[*Error](err); ok {
+		refused.Text = fault.ValuesOf(hello, plain...).Conceal(refused.Text)
 	}
 	if err != nil {
 		_ = ws.CloseNow()
 	}
 	return ws, err
 }
+
+// greeted waits for the answer to connect. Events may come before it.
+func (s *socket) greeted(ctx context.Context, ws *websocket.Conn) error {
+	for {
+		_, raw, err := ws.Read(ctx)
+		if err != nil {
+			return err
+		}
+		var h head
+		if json.Unmarshal(raw, &h) != nil || !h.isPush() {
+			_, err := open("connect", raw, beside)
+			return err
+		}
+		select {
+		case s.pushes <- raw:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// head tells the kinds of frames apart.
+type head struct {
+	Cmd       string `json:"cmd"`
+	ErrorCode int    `json:"errorCode"`
+	Ack       *int   `json:"ack"`
+}
+
+func (h *head) isPush() bool { return strings.HasPrefix(h.Cmd, "on") || h.Cmd == "" && h.Ack != nil }
 
 // read hands out what arrives until the connection ends, and returns why it did.
 func (s *socket) read(l *link) error {
@@ -137,11 +168,7 @@ func (s *socket) read(l *link) error {
 			return fmt.Errorf("convrs: the websocket ended: %w", err)
 		}
 		l.heard.Store(time.Now().UnixNano())
-		var head struct {
-			Cmd       string `json:"cmd"`
-			ErrorCode int    `json:"errorCode"`
-			Ack       *int   `json:"ack"`
-		}
+		var head head
 		if err := json.Unmarshal(raw, &head); err != nil {
 			return fmt.Errorf("convrs: the websocket sent no JSON object: %w", err)
 		}
@@ -150,7 +177,7 @@ func (s *socket) read(l *link) error {
 			s.resume.Store(time.Now().Add(s.opts.ReplacedPause).UnixNano())
 			return ErrReplaced
 		case head.Cmd == "heartbeat":
-		case strings.HasPrefix(head.Cmd, "on"), head.Cmd == "" && head.Ack != nil:
+		case head.isPush():
 			select {
 			case s.pushes <- raw:
 			case <-l.ctx.Done():
@@ -187,29 +214,26 @@ func (s *socket) beat(l *link) error {
 // do sends one command and waits for its reply.
 func (s *socket) do(ctx context.Context, cmd string, body []byte) ([]byte, error) {
 	if err := acquire(ctx, s.turn); err != nil {
-		return nil, lost(cmd, false, err)
+		return nil, vendorhttp.Lost(cmd, false, err)
 	}
 	defer func() { <-s.turn }()
 	l, err := s.connected(ctx)
 	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok {
-			return nil, e
-		}
-		return nil, lost(cmd, false, err)
+		return nil, vendorhttp.Lost(cmd, false, err)
 	}
 	l.expect.Store(&cmd)
 	if err := l.ws.Write(ctx, websocket.MessageText, body); err != nil {
 		l.fail(err)
-		return nil, lost(cmd, true, err)
+		return nil, vendorhttp.Lost(cmd, true, err)
 	}
 	select {
 	case raw := <-l.reply:
 		return raw, nil
 	case <-l.ctx.Done():
-		return nil, lost(cmd, true, context.Cause(l.ctx))
+		return nil, vendorhttp.Lost(cmd, true, context.Cause(l.ctx))
 	case <-ctx.Done():
 		l.fail(errors.New("convrs: a command got no reply in time"))
-		return nil, lost(cmd, true, ctx.Err())
+		return nil, vendorhttp.Lost(cmd, true, ctx.Err())
 	}
 }
 
