@@ -5,6 +5,7 @@ package chatondesk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hermodhq/hermod/plugins/chatondesk/internal/chatondeskapi"
@@ -74,20 +75,26 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 			return nil, misconfigured(env, "%s must be %s or %s", name, v[1], v[2])
 		}
 	}
+	if cfg.Connections < 0 || cfg.TemplateListSize < 0 {
+		return nil, misconfigured(env, "connections and template_list_size must not be negative")
+	}
 	client, err := chatondeskapi.New(chatondeskapi.Options{
 		URL: cfg.BaseURL, ChatbotURL: cfg.ChatbotURL, APIKey: cfg.APIKey.Reveal(), User: cfg.User, Password: cfg.Password.Reveal(),
 		Form: cfg.Body == "form", PostReminderList: cfg.ReminderList == "post", Timeout: durations["timeout"],
-		Connections: orElse(max(cfg.Connections, 0), connections),
+		Connections: orElse(cfg.Connections, connections),
 	})
 	if err != nil {
 		return nil, misconfigured(env, "%w", err)
 	}
 	a := &account{cfg: cfg, client: client, channels: map[message.Channel]string{message.WhatsApp: "whatsapp", message.SMS: "smsalert"}}
 	for c, name := range cfg.Channels {
+		if !slices.ContainsFunc(channels(), func(known connector.ChannelInfo) bool { return known.Channel == c }) {
+			return nil, misconfigured(env, "channels names %s, which is no channel: the operations take any system name", c)
+		}
 		a.channels[c] = name
 	}
 	if ttl := durations["template_ttl"]; ttl > 0 {
-		a.templates = newTemplates(client, ttl, orElse(max(cfg.TemplateListSize, 0), templateListSize), time.Now)
+		a.templates = newTemplates(client, ttl, orElse(cfg.TemplateListSize, templateListSize), time.Now)
 	}
 	return a, nil
 }

@@ -250,6 +250,7 @@ func TestREADME(t *testing.T) {
 			t.Errorf("README.md has no row for %s, %s", op.Endpoint, op.Name)
 		}
 	}
+	testedBy(t, string(raw))
 	var cfg struct{ Properties map[string]map[string]any }
 	if err := json.Unmarshal(d.Config, &cfg); err != nil {
 		t.Fatal(err)
@@ -261,5 +262,31 @@ func TestREADME(t *testing.T) {
 		if secret := name == "api_key" || name == "password"; (p["writeOnly"] == true) != secret {
 			t.Errorf("setting %s: secret %t, marked %v", name, secret, p["writeOnly"])
 		}
+	}
+}
+
+// testedBy holds that each test that the README names exists.
+func testedBy(t *testing.T, readme string) {
+	t.Helper()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code []byte
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, raw...)
+	}
+	names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(readme, -1)
+	for _, name := range names {
+		if !strings.Contains(string(code), "\nfunc "+name+"(t *testing.T)") {
+			t.Errorf("README.md names %s, which does not exist", name)
+		}
+	}
+	if len(names) < len(chatondesk.New().Describe().Operations) {
+		t.Errorf("README.md names %d tests", len(names))
 	}
 }

@@ -1,11 +1,8 @@
 package chatondesk
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,43 +106,19 @@ func classify(err error, in any) *fault.Fault {
 		return f
 	}
 	if e, ok := errors.AsType[*chatondeskapi.NoReplyError](err); ok {
-		if e.Sent {
-			return fault.New(fault.OutcomeUnknown, string(e.Reason), "%s was sent and got no usable answer: %w", e.Call, e.Err)
-		}
-		return fault.New(fault.Unavailable, string(e.Reason), "%s could not be sent: %w", e.Call, e.Err)
+		return e.Fault()
 	}
 	return fault.New(fault.Internal, "request_invalid", "%w", err)
 }
 
+// plain are the fields whose values may be repeated: they help, and say nothing about a customer.
+var plain = []string{"channel", "structureid"}
+
 // withoutValues cuts out of the vendor's text what the request said: numbers, codes and texts of customers.
 func withoutValues(text string, in any) string {
 	raw, err := json.Marshal(in)
-	var fields any
-	if text == "" || err != nil || json.Unmarshal(raw, &fields) != nil {
+	if err != nil {
 		return ""
 	}
-	named := map[string]string{} // value to the field's name
-	collect(named, "", fields)
-	longestFirst := slices.SortedFunc(maps.Keys(named), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	for _, value := range longestFirst {
-		text = strings.ReplaceAll(text, value, "["+named[value]+"]")
-	}
-	return text
-}
-
-func collect(named map[string]string, name string, v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, value := range v {
-			collect(named, key, value)
-		}
-	case []any:
-		for _, value := range v {
-			collect(named, name, value)
-		}
-	case string:
-		if len(v) > 1 && name != "channel" && name != "structureid" {
-			named[v] = name
-		}
-	}
+	return fault.ValuesOf(raw, plain...).Conceal(text)
 }

@@ -2,9 +2,9 @@ package chatondesk
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/hermodhq/hermod/plugins/chatondesk/internal/chatondeskapi"
@@ -69,6 +69,9 @@ func (a *account) data(ctx context.Context, t *message.Template) (map[string]any
 		if t.Header.URL == "" {
 			return nil, fault.New(fault.ContentRejected, "header_url_missing", "a media header needs a URL that ChatOnDesk can fetch")
 		}
+		if _, twice := data[a.headerKey()]; twice {
+			return nil, fault.New(fault.ContentRejected, "header_twice", "the placeholder %s is given by name and as the media header: give one of them", a.headerKey())
+		}
 		data[a.headerKey()] = t.Header.URL
 	}
 	return data, nil
@@ -83,8 +86,7 @@ func scalar(name string, v any) (string, error) {
 	case nil, map[string]any, []any:
 		return "", fault.New(fault.ContentRejected, "data_not_text", "the value of %s is neither text nor a number", name)
 	case float64:
-		raw, err := json.Marshal(v)
-		return string(raw), err
+		return strconv.FormatFloat(v, 'f', -1, 64), nil // never as 1e+21
 	}
 	return fmt.Sprint(v), nil
 }

@@ -35,7 +35,7 @@ func TestSend(t *testing.T) {
 		d        connector.Delivery
 		want     string
 	}{
-		"template":     {nil, template(ada, map[string]any{"name": "Ada", "n": 1042.0, "ok": true}), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"name":"Ada","n":"1042","ok":"true"}}`},
+		"template":     {nil, template(ada, map[string]any{"name": "Ada", "n": 1042.0, "big": 1e21, "ok": true}), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"name":"Ada","n":"1042","big":"1000000000000000000000","ok":"true"}}`},
 		"without data": {nil, template(ada, nil), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template"}`},
 		"by position":  {nil, template(ada, nil, "https://cdn.example/a.png", "Ada", "thanks"), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"https://cdn.example/a.png","name":"Ada","test":"thanks"}}`},
 		"header":       {nil, header, `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"https://cdn.example/a.png","name":"Ada","test":"thanks"}}`},
@@ -95,6 +95,8 @@ func TestSendRefused(t *testing.T) {
 	header, media := template(ada, nil), text("whatsapp", ada)
 	header.Content.Template.Header = &message.Media{Type: "image", Data: []byte("x")}
 	media.Content.Media = &message.Media{Type: "image"}
+	twice := template(ada, map[string]any{"file": "f"})
+	twice.Content.Template.Header = &message.Media{Type: "image", URL: "https://cdn.example/a.png"}
 	unlisted := template(ada, nil, "Ada")
 	unlisted.Content.Template.Name = "99"
 	tests := map[string]struct {
@@ -108,6 +110,7 @@ func TestSendRefused(t *testing.T) {
 		"channel away":      {a, text("sms", ada), fault.Unsupported, "channel_unnamed"},
 		"media":             {a, media, fault.Unsupported, "kind_unsupported"},
 		"header bytes":      {a, header, fault.ContentRejected, "header_url_missing"},
+		"header twice":      {a, twice, fault.ContentRejected, "header_twice"},
 		"nested value":      {a, template(ada, map[string]any{"name": []any{"Ada"}}), fault.ContentRejected, "data_not_text"},
 		"null":              {a, template(ada, map[string]any{"name": nil}), fault.ContentRejected, "data_not_text"},
 		"too few":           {a, template(ada, nil, "a", "b"), fault.ContentRejected, "template_params"},
@@ -257,7 +260,7 @@ func TestCodes(t *testing.T) {
 
 // TestManyNumbers holds that one call reaches several numbers, on any channel by its system name.
 func TestManyNumbers(t *testing.T) {
-	sim, url := startSim(t, chatondesksim.Options{})
+	sim, url := startSim(t, chatondesksim.Options{Channels: []string{"smsalert", "website", "rcs"}})
 	for _, body := range []string{"json", "form"} {
 		a := openAccount(t, url, map[string]any{"body": body})
 		invoke(t, a, "template.send", `{"structureid":"25","channel":"smsalert","phone":"+447700900140,+447700900141","data":{"name":"Ada"},"schedule":"2026-01-02 10:00:00"}`)
@@ -269,6 +272,10 @@ func TestManyNumbers(t *testing.T) {
 			if s := fmt.Sprintf("%s %s %s %v", m.Phone, m.Channel, m.Schedule, m.Data["name"]); s != want[i] {
 				t.Errorf("%s: got %q, want %q", body, s, want[i])
 			}
+		}
+		invoke(t, a, "template.send", `{"structureid":"25","channel":"rcs","phone":"+447700900140","data":{"order":12345678901234567890}}`)
+		if all := sim.Messages(); fmt.Sprint(all[len(all)-1].Channel, all[len(all)-1].Data["order"]) != "rcs12345678901234567890" {
+			t.Errorf("%s: digits were lost: %v", body, all[len(all)-1])
 		}
 	}
 }
@@ -382,6 +389,9 @@ func TestConfiguration(t *testing.T) {
 		"bad choice":     `{"api_key":"` + secret + `","body":"xml"}`,
 		"bad method":     `{"api_key":"` + secret + `","reminder_list":"put"}`,
 		"bad format":     `{"api_key":"` + secret + `","phone_format":"national"}`,
+		"few lines":      `{"api_key":"` + secret + `","connections":-1}`,
+		"no channel":     `{"api_key":"` + secret + `","channels":{"whatapp":"whatsapp"}}`,
+		"short list":     `{"api_key":"` + secret + `","template_list_size":-1}`,
 		"unknown name":   `{"api_key":"` + secret + `","apikey":"` + secret + `"}`,
 	}
 	for name, cfg := range tests {

@@ -12,7 +12,7 @@ import (
 
 const (
 	templateListSize = 100
-	askAgain         = time.Minute // at the earliest, for a template that was not in the list
+	askAgain         = time.Minute // at the earliest, for a template that was not in the list or did not fit
 )
 
 // templates remembers the order of each template's placeholders.
@@ -31,8 +31,9 @@ func newTemplates(client *chatondeskapi.Client, ttl time.Duration, limit int, no
 	return &templates{client: client, ttl: ttl, limit: strconv.Itoa(limit), now: now, turn: make(chan struct{}, 1)}
 }
 
-// placeholders returns the names of a template's placeholders in their order. The returned slice must not be changed.
-func (t *templates) placeholders(ctx context.Context, id string) (names []string, known bool, err error) {
+// placeholders returns the names of a template's placeholders in their order. What is remembered is asked for again where it does
+// not fit: the template may have changed. The returned slice must not be changed.
+func (t *templates) placeholders(ctx context.Context, id string, fit func(names []string) bool) (names []string, known bool, err error) {
 	select {
 	case t.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -41,7 +42,7 @@ func (t *templates) placeholders(ctx context.Context, id string) (names []string
 	defer func() { <-t.turn }()
 	names, known = t.names[id]
 	age := t.now().Sub(t.asked)
-	if t.names != nil && age < t.ttl && (known || age < askAgain) {
+	if t.names != nil && age < t.ttl && (known && fit(names) || age < askAgain) {
 		return names, known, nil
 	}
 	in := chatondeskapi.TemplatesRequest{Limit: t.limit}
@@ -65,30 +66,35 @@ func (a *account) position(ctx context.Context, t *message.Template) (map[string
 	if a.templates == nil {
 		return nil, fault.New(fault.ContentRejected, "params_positional", "templates at ChatOnDesk take values by name: use named")
 	}
-	names, known, err := a.templates.placeholders(ctx, t.Name)
+	names, known, err := a.templates.placeholders(ctx, t.Name, func(names []string) bool {
+		_, fits := a.assign(t, names)
+		return fits
+	})
 	if err != nil {
 		return nil, err
 	}
 	if !known {
 		return nil, fault.New(fault.ContentRejected, "params_unordered", "template %s is not among the first %s of the template list, so its placeholders are not known: use named", t.Name, a.templates.limit)
 	}
+	data, fits := a.assign(t, names)
+	if !fits {
+		return nil, fault.New(fault.ContentRejected, "template_params", "template %s has %d placeholders, which %d params and what is given by name do not fill exactly", t.Name, len(names), len(t.Params))
+	}
+	return data, nil
+}
+
+// assign gives each placeholder that is not given otherwise the next of the params, and reports whether that fills them exactly.
+func (a *account) assign(t *message.Template, names []string) (map[string]any, bool) {
 	data := map[string]any{}
 	for _, name := range names {
 		_, given := t.Named[name]
 		switch {
 		case given, t.Header != nil && name == a.headerKey():
 		case len(data) == len(t.Params):
-			return nil, misfit(t, names)
+			return nil, false
 		default:
 			data[name] = t.Params[len(data)]
 		}
 	}
-	if len(data) < len(t.Params) {
-		return nil, misfit(t, names)
-	}
-	return data, nil
-}
-
-func misfit(t *message.Template, names []string) error {
-	return fault.New(fault.ContentRejected, "template_params", "template %s has %d placeholders, which %d params and what is given by name do not fill exactly", t.Name, len(names), len(t.Params))
+	return data, len(data) == len(t.Params)
 }

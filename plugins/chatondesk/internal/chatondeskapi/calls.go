@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 type endpoint struct {
@@ -42,7 +44,7 @@ func (c Call[In, Out]) Do(ctx context.Context, client *Client, in In) (Out, erro
 		return out, err
 	}
 	if out, err = c.read(r); err != nil {
-		return out, &NoReplyError{Call: c.name, Reason: ReplyInvalid, Sent: true, Err: withoutValue(err)}
+		return out, &NoReplyError{Call: c.name, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: withoutValue(err)}
 	}
 	return out, nil
 }

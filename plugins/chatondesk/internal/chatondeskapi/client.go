@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // DefaultURL is the documented base of sending. Everything else is under /chatbot/api of the same host.
@@ -53,9 +55,9 @@ func setDefault[T comparable](v *T, to T) {
 // its connections.
 type Client struct {
 	opts   Options
-	prefix []byte            // every JSON request up to its own fields
-	secret *strings.Replacer // hides the credentials where the vendor echoes them
-	http   *http.Client
+	prefix []byte       // every JSON request up to its own fields
+	secret fault.Values // hides the credentials where the vendor echoes them
+	http   *vendorhttp.Client
 }
 
 // New returns a client and connects to nothing. It fails on missing or doubled credentials, and on a URL that is not secure.
@@ -84,13 +86,12 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("chatondesk: the credentials are not text: %w", err)
 	}
-	var hide []string
+	secret := fault.Values{}
 	for _, s := range []string{o.APIKey, o.Password, o.User} {
-		if s != "" {
-			hide = append(hide, s, "[redacted]")
-		}
+		secret.Add("redacted", s)
 	}
-	return &Client{opts: o, prefix: prefix[:len(prefix)-1], secret: strings.NewReplacer(hide...), http: newHTTP(o)}, nil
+	return &Client{opts: o, prefix: prefix[:len(prefix)-1], secret: secret,
+		http: vendorhttp.New(vendorhttp.Options{Connections: o.Connections, DialTimeout: o.Timeout, MaxReply: o.MaxReply})}, nil
 }
 
 // checkURL takes https, and http towards this very machine.
@@ -122,13 +123,13 @@ func (c *Client) do(ctx context.Context, e *endpoint, in any) (*reply, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
-	status, after, raw, err := c.exchange(ctx, e, body)
+	a, err := c.exchange(ctx, e, body)
 	if err != nil {
 		return nil, err
 	}
-	r, err := open(e.name, status, raw)
+	r, err := open(e.name, a.Status, a.Body)
 	if refused, ok := err.(*Error); ok {
-		refused.Text, refused.RetryAfter = c.secret.Replace(refused.Text), after
+		refused.Text, refused.RetryAfter = c.secret.Conceal(refused.Text), a.RetryAfter
 	}
 	return r, err
 }

@@ -3,6 +3,8 @@ package chatondeskapi
 import (
 	"fmt"
 	"time"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // Texts that tell the two outcomes of a code's check apart; the status is success in both.
@@ -15,7 +17,7 @@ const (
 type Error struct {
 	Call       string
 	Status     int           // HTTP; an error with status 200 is usual
-	Text       string        // the description, or its desc; empty when the reply has none. The credentials are cut out
+	Text       string        // the description, or its desc; empty when the reply has none. Unescaped, without the credentials
 	RetryAfter time.Duration // the Retry-After header; 0 when there is none
 }
 
@@ -24,30 +26,5 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("chatondesk: %s: HTTP status %d %s", e.Call, e.Status, e.Text)
 }
 
-// Reason says why there is no reply.
-type Reason string
-
-// The reasons.
-const (
-	Unreachable    Reason = "unreachable"     // no connection could be made
-	ConnectionLost Reason = "connection_lost" // the connection broke before the reply
-	Timeout        Reason = "timeout"         // the reply did not come in time
-	ReplyInvalid   Reason = "reply_invalid"   // the reply has no shape that is known
-	ReplyTooLong   Reason = "reply_too_long"  // the reply is longer than Options.MaxReply
-)
-
 // NoReplyError says that a call got no usable reply.
-type NoReplyError struct {
-	Call   string
-	Reason Reason
-	Sent   bool // ChatOnDesk may have received the call; false is certain
-	Err    error
-}
-
-// Error names the call, the reason and the cause.
-func (e *NoReplyError) Error() string {
-	return fmt.Sprintf("chatondesk: %s: %s: %s", e.Call, e.Reason, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *NoReplyError) Unwrap() error { return e.Err }
+type NoReplyError = vendorhttp.NoReplyError

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
-const maxDetail = 1000 // bytes of a description without text that an error shows
+// maxDetail is how many bytes of an error's description are looked at. It is more than any request has: a value of the request
+// that is cut in two could not be found and taken out.
+const maxDetail = 1 << 20
 
 // reply is the envelope of every answer.
 type reply struct {
@@ -34,7 +38,7 @@ func open(call string, status int, raw []byte) (*reply, error) {
 		err = errors.New("the status is neither success nor error")
 	}
 	if err != nil {
-		return nil, &NoReplyError{Call: call, Reason: ReplyInvalid, Sent: true, Err: withoutValue(err)}
+		return nil, &NoReplyError{Call: call, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: withoutValue(err)}
 	}
 	return &r, nil
 }
@@ -65,14 +69,13 @@ func (r *reply) text() string {
 
 // detail returns the text, or else the description as it came.
 func (r *reply) detail() string {
-	if s := r.text(); s != "" {
-		return s
+	s := r.text()
+	if s == "" {
+		var b bytes.Buffer
+		_ = json.Compact(&b, r.Description) // an absent description leaves it empty
+		s = b.String()
 	}
-	var b bytes.Buffer
-	if json.Compact(&b, r.Description) != nil {
-		return ""
-	}
-	return strings.ToValidUTF8(string(b.Bytes()[:min(b.Len(), maxDetail)]), "")
+	return strings.ToValidUTF8(s[:min(len(s), maxDetail)], "")
 }
 
 // list reads all four shapes: an array of records, a text, an object with desc, one object of named records.

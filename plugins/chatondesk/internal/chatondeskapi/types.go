@@ -1,6 +1,7 @@
 package chatondeskapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
 )
@@ -11,11 +12,11 @@ type (
 	None struct{}
 	// TemplateRequest is the input of structuredpush with type template.
 	TemplateRequest struct {
-		StructureID string         `json:"structureid" jsonschema:"id of the template"`
-		Channel     string         `json:"channel" jsonschema:"system name, such as whatsapp or smsalert"`
-		Phone       string         `json:"phone" jsonschema:"one number, or several separated by commas; with or without country code"`
-		Data        map[string]any `json:"data,omitempty" jsonschema:"values of the template's placeholders, by name"`
-		Schedule    string         `json:"schedule,omitempty" jsonschema:"YYYY-MM-DD HH:MM:SS; known from the vendor's plugin only"`
+		StructureID string `json:"structureid" jsonschema:"id of the template"`
+		Channel     string `json:"channel" jsonschema:"system name, such as whatsapp or smsalert"`
+		Phone       string `json:"phone" jsonschema:"one number, or several separated by commas; with or without country code"`
+		Data        Values `json:"data,omitempty" jsonschema:"values of the template's placeholders, by name"`
+		Schedule    string `json:"schedule,omitempty" jsonschema:"YYYY-MM-DD HH:MM:SS; known from the vendor's plugin only"`
 	}
 	// TextRequest is the input of structuredpush with type message.
 	TextRequest struct {
@@ -49,10 +50,10 @@ type (
 	}
 	// SendCodeRequest is the input of mverify that sends a one-time code.
 	SendCodeRequest struct {
-		StructureID string         `json:"structureid" jsonschema:"id of the template"`
-		Channel     string         `json:"channel" jsonschema:"system name, such as whatsapp or smsalert"`
-		Phone       string         `json:"phone"`
-		Data        map[string]any `json:"data,omitempty" jsonschema:"values of the template's placeholders, by name"`
+		StructureID string `json:"structureid" jsonschema:"id of the template"`
+		Channel     string `json:"channel" jsonschema:"system name, such as whatsapp or smsalert"`
+		Phone       string `json:"phone"`
+		Data        Values `json:"data,omitempty" jsonschema:"values of the template's placeholders, by name"`
 	}
 	// CheckCodeRequest is the input of mverify that checks a one-time code.
 	CheckCodeRequest struct {
@@ -127,10 +128,10 @@ type (
 	}
 	// Chatlog is one exchange of a conversation.
 	Chatlog struct {
-		Input    string           `json:"input" jsonschema:"what the person wrote"`
-		Response string           `json:"response" jsonschema:"what was answered: a JSON document in a text"`
-		Date     string           `json:"date" jsonschema:"YYYY-MM-DD HH:MM:SS, zone not documented"`
-		Messages []map[string]any `json:"messages,omitempty" jsonschema:"the response, read; absent where it is not JSON"`
+		Input    Text     `json:"input" jsonschema:"what the person wrote"`
+		Response string   `json:"response" jsonschema:"what was answered: a JSON document in a text"`
+		Date     string   `json:"date" jsonschema:"YYYY-MM-DD HH:MM:SS, zone not documented"`
+		Messages []Values `json:"messages,omitempty" jsonschema:"the response, read; absent where it is not JSON"`
 	}
 	// Channel is a channel of the account.
 	Channel struct {
@@ -185,8 +186,29 @@ func (l *Chatlog) read() {
 	if json.Unmarshal([]byte(l.Response), &l.Messages) == nil {
 		return
 	}
-	var one map[string]any
+	var one Values
 	if l.Messages = nil; json.Unmarshal([]byte(l.Response), &one) == nil && one != nil {
-		l.Messages = []map[string]any{one}
+		l.Messages = []Values{one}
 	}
+}
+
+// Values are values by name. Numbers keep every digit, as json.Number.
+type Values map[string]any
+
+// UnmarshalJSON takes an object or null.
+func (v *Values) UnmarshalJSON(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	return d.Decode((*map[string]any)(v))
+}
+
+// UnmarshalJSON takes an object, and the empty array that stands for a record that is not there: the example of chathistory
+// has one in the place of a profile.
+func (c *Channel) UnmarshalJSON(raw []byte) error {
+	if string(bytes.TrimSpace(raw)) == "[]" {
+		*c = Channel{}
+		return nil
+	}
+	type plain Channel
+	return json.Unmarshal(raw, (*plain)(c))
 }
