@@ -43,7 +43,8 @@ func TestConformance(t *testing.T) {
 		},
 	})
 	config, err := json.Marshal(map[string]any{"base_url": vendor.URL(), "api_key": omnidesksim.APIKey, "chat_token": omnidesksim.ChatToken,
-		"hook_secret": secret, "chat_server": "https://chat.example/hooks"})
+		"empty_answer": "unknown", // by default it is a good answer, as documented, which the kit has no room for
+		"hook_secret":  secret, "chat_server": "https://chat.example/hooks"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	api "github.com/hermodhq/hermod/plugins/omnidesk/internal/omnideskapi"
@@ -24,13 +25,16 @@ type config struct {
 	Auth           string            `json:"auth,omitempty" jsonschema:"where the key goes: header (default) or query"`
 	ChatToken      connector.Secret  `json:"chat_token,omitempty" jsonschema:"chatAccountToken, made in Omnidesk; needed for channel desk"`
 	ChatServer     string            `json:"chat_server,omitempty" jsonschema:"base URL of the hooks as Omnidesk sees it; default the account's webhook URL with the hook secret"`
-	HookSecret     connector.Secret  `json:"hook_secret,omitempty" jsonschema:"first path segment of every hook call: letters, digits and hyphens; Omnidesk signs nothing, so without it every call is believed"`
+	HookAuth       string            `json:"hook_auth,omitempty" jsonschema:"what hook calls must carry, since Omnidesk signs nothing: path (default, the secret) or none: every call is believed"`
+	HookSecret     connector.Secret  `json:"hook_secret,omitempty" jsonschema:"first path segment of every hook call: letters, digits and hyphens; without it every hook call is refused, unless hook_auth is none"`
+	HookRepeats    string            `json:"hook_repeats,omitempty" jsonschema:"equal hook calls without message id and time are one event within this time, since nothing tells a repeat; default 1m, and 0s takes each for an event"`
 	HookFields     map[string]string `json:"hook_fields,omitempty" jsonschema:"names of fields in hooks, which are not documented: session, message, agent, ticket, file, file_name, typing, id, time"`
 	EndHook        string            `json:"end_hook,omitempty" jsonschema:"hook that ends a chat, which is not documented; default endChatForCustomer"`
 	SessionPrefix  *string           `json:"session_prefix,omitempty" jsonschema:"before the digits of a phone number that serves as chatSessionID; default tel-, and + gives the E.164 number"`
 	ChannelID      int               `json:"channel_id,omitempty" jsonschema:"channelID of chat messages; default 8, live chat"`
 	PageURL        string            `json:"page_url,omitempty" jsonschema:"url of chat messages; default the chat server"`
 	Attachment     string            `json:"attachment,omitempty" jsonschema:"how files are sent: base64 (default, as documented) or binary"`
+	EmptyAnswer    string            `json:"empty_answer,omitempty" jsonschema:"what an empty answer to a chat message means, which the specification declares and the guide does not: accepted (default) or unknown"`
 	Encoding       string            `json:"encoding,omitempty" jsonschema:"of request bodies: multipart (default, as declared) or json (as the samples print)"`
 	Paging         string            `json:"paging,omitempty" jsonschema:"items (default, itemStart and itemLimit as documented) or pages (page and limit)"`
 	ChatEvents     []string          `json:"chat_events,omitempty" jsonschema:"values of event, which are not documented; default startedtyping, stoppedtyping"`
@@ -46,6 +50,7 @@ type account struct {
 	cfg        config
 	client     *api.Client
 	chatServer string
+	repeats    time.Duration
 	prefix     string // of sessions made from phone numbers
 	zone       *time.Location
 	now        func() time.Time
@@ -66,7 +71,7 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	misconfigured := func(format string, args ...any) error {
 		return fault.New(fault.Misconfigured, "config_invalid", "account %s: %w", env.Account, fmt.Errorf(format, args...))
 	}
-	for name, v := range map[string][3]string{"auth": {cfg.Auth, "header", "query"}, "attachment": {cfg.Attachment, "base64", "binary"}, "paging": {cfg.Paging, "items", "pages"}} {
+	for name, v := range map[string][3]string{"auth": {cfg.Auth, "header", "query"}, "hook_auth": {cfg.HookAuth, "path", "none"}, "empty_answer": {cfg.EmptyAnswer, "accepted", "unknown"}, "attachment": {cfg.Attachment, "base64", "binary"}, "paging": {cfg.Paging, "items", "pages"}} {
 		if v[0] != "" && v[0] != v[1] && v[0] != v[2] {
 			return nil, misconfigured("%s must be %s or %s", name, v[1], v[2])
 		}
@@ -80,6 +85,10 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	if err != nil || timeout < 0 {
 		return nil, misconfigured("timeout must be a duration such as 15s")
 	}
+	repeats, err := time.ParseDuration(cmp.Or(cfg.HookRepeats, "1m"))
+	if err != nil || repeats < 0 {
+		return nil, misconfigured("hook_repeats must be a duration such as 1m")
+	}
 	zone, err := time.LoadLocation(cmp.Or(cfg.TimeZone, "UTC"))
 	if err != nil {
 		return nil, misconfigured("time_zone must be a name such as Europe/Amsterdam")
@@ -90,9 +99,15 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	} else if s != "" && hooks != "" {
 		hooks += "/" + s
 	}
-	a := &account{name: env.Account, cfg: cfg, chatServer: cmp.Or(cfg.ChatServer, hooks), prefix: "tel-", zone: zone, now: time.Now}
+	a := &account{name: env.Account, cfg: cfg, chatServer: strings.TrimRight(cmp.Or(cfg.ChatServer, hooks), "/"), prefix: "tel-", repeats: repeats, zone: zone, now: time.Now}
 	if cfg.SessionPrefix != nil {
 		a.prefix = *cfg.SessionPrefix
+	}
+	switch {
+	case !api.Allowed("session", a.prefix+"0") || len(a.prefix)+maxDigits > maxSession:
+		return nil, misconfigured("session_prefix must be of letters, digits and hyphens, 50 at most; a + may stand in front")
+	case cfg.EndHook != "" && !hookName.MatchString(cfg.EndHook):
+		return nil, misconfigured("end_hook must be the name of a hook, such as endChatForCustomer")
 	}
 	a.client, err = api.New(api.Options{
 		URL: cfg.BaseURL, APIKey: cfg.APIKey.Reveal(), KeyInQuery: cfg.Auth == "query", Encoding: cfg.Encoding, BinaryFiles: cfg.Attachment == "binary",

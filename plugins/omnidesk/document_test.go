@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +27,6 @@ type example struct {
 	}
 	Answer json.RawMessage
 	Output any
-	Sample map[string]any // of the document, as printed: it breaks the document's own limits
 }
 
 func examples(t testing.TB) []example {
@@ -99,12 +98,14 @@ func TestDocumentExamples(t *testing.T) {
 				r.Query.Del("apiKey")
 				sameJSON(t, "query", joined(r.Query), orEmpty(e.Request.Query))
 				media, _, _ := strings.Cut(r.ContentType, ";")
-				if want := map[bool]string{true: "multipart/form-data"}[len(e.Request.Form) > 0]; way != "json" && media != want {
+				want := map[string]string{"": "multipart/form-data", "query": "multipart/form-data", "json": "application/json"}[way]
+				if len(e.Request.Form) == 0 {
+					want = ""
+				}
+				if media != want {
 					t.Errorf("content type %q, want %q", r.ContentType, want)
 				}
-				if way != "json" {
-					sameJSON(t, "form", joined(r.Form), orEmpty(e.Request.Form))
-				}
+				sameJSON(t, "form", joined(r.Form), orEmpty(e.Request.Form))
 			}
 		})
 	}
@@ -122,47 +123,10 @@ func orEmpty(m map[string]string) map[string]string {
 	return m
 }
 
-// TestDocumentSamples sends the document's samples as they stand: placeholders that break the document's own limits. The
-// connector refuses them before the call, and the simulator when it gets them.
-func TestDocumentSamples(t *testing.T) {
-	sim, base := startSim(t, omnidesksim.Options{})
-	a := openAccount(t, base, documented)
-	n := 0
-	for _, e := range examples(t) {
-		if e.Sample == nil {
-			continue
-		}
-		n++
-		raw, err := json.Marshal(e.Sample)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Operation == "chat.message" {
-			raw = bytes.Replace(raw, []byte(`"usedPredefinedUserInput":false`), []byte(`"usedPredefinedUserInput":"false"`), 1)
-		}
-		before, _ := sim.Seen()
-		_, err = a.Invoke(t.Context(), e.Operation, raw)
-		wantFault(t, err, "content_rejected", "parameter_invalid")
-		if after, _ := sim.Seen(); len(after) != len(before) {
-			t.Errorf("%s: the vendor was asked", e.Operation)
-		}
-		query := url.Values{}
-		if e.Operation == "chat.attach" {
-			query = url.Values{"chatServer": {"text"}, "chatSessionID": {"text"}, "chatAccountToken": {"text"}}
-		}
-		if status, _ := postRaw(t, base+e.Request.Path+"?"+query.Encode(), "multipart/form-data", string(raw)); status != 400 {
-			t.Errorf("%s: the simulator answers %d", e.Operation, status)
-		}
-	}
-	if n != 8 {
-		t.Errorf("%d samples, the document has 8", n)
-	}
-}
-
-// postRaw posts to the simulator without the connector.
-func postRaw(t testing.TB, url, contentType, body string) (int, string) {
+// sendRaw asks the simulator without the connector.
+func sendRaw(t testing.TB, method, url, contentType, body string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,134 +145,39 @@ func postRaw(t testing.TB, url, contentType, body string) (int, string) {
 	return res.StatusCode, string(out)
 }
 
-// TestDocumentLimits holds every pattern and limit of the Chat page: what breaks it is refused before the call, and by the simulator.
-func TestDocumentLimits(t *testing.T) {
-	byPath := map[string]example{}
-	for _, e := range examples(t) {
-		byPath[strings.TrimPrefix(e.Request.Path, "/api/v2/chat/")] = e
+// TestPaging reads a list to its end in both forms of paging.
+func TestPaging(t *testing.T) {
+	items := make([]string, 40)
+	for i := range items {
+		items[i] = fmt.Sprintf(`{"id":%d}`, i)
 	}
-	sim, base := startSim(t, omnidesksim.Options{})
-	a := openAccount(t, base, documented)
-	rows := regexp.MustCompile(`(?m)^(\w+) +(\w+) +([RO]) (\w+) +(\S+) +(\S+) +(.+)$`).FindAllStringSubmatch(string(readFile(t, "testdata/chat_parameters.txt")), -1)
-	if len(rows) != 34 {
-		t.Fatalf("%d parameters, the page has 34", len(rows))
-	}
-	for _, row := range rows {
-		e, name := byPath[row[1]], row[2]
-		input := map[string]any{}
-		if err := json.Unmarshal(e.Input, &input); err != nil {
-			t.Fatal(err)
-		}
-		for value, good := range values(row[3] == "R", row[4], row[5], row[6], row[7], input[name]) {
-			if value == "" && (name == "chatServer" || name == "chatAccountToken" || row[4] == "number") {
-				continue // the account's own; no number
-			}
-			input[name] = value
-			if n, err := strconv.Atoi(value); err == nil && row[4] == "number" {
-				input[name] = n
-			}
-			raw, err := json.Marshal(input)
+	sim, url := startSim(t, omnidesksim.Options{Items: map[string][]string{"GET user": items}})
+	for form, want := range map[string]string{"items": "itemLimit=15&itemStart=30", "pages": "limit=15&page=3"} {
+		a := openAccount(t, url, map[string]any{"paging": form})
+		var got []string
+		for start, total := 0, 1; start < total; {
+			out, err := a.Invoke(t.Context(), "user.list", fmt.Appendf(nil, `{"itemStart":%d,"itemLimit":15}`, start))
 			if err != nil {
 				t.Fatal(err)
 			}
-			before, _ := sim.Seen()
-			_, err = a.Invoke(t.Context(), e.Operation, raw)
-			after, _ := sim.Seen()
-			if asked := len(after) > len(before); asked != good {
-				t.Errorf("%s.%s = %q: the vendor was asked: %t", row[1], name, value, asked)
+			var page struct {
+				ItemStart, ItemTotal, ItemLimit int
+				Items                           []json.RawMessage
 			}
-			if !good {
-				if f := faultOf(t, err); f.Code != "parameter_invalid" || f.VendorCode != name || strings.Contains(err.Error(), "must not show") {
-					t.Errorf("%s.%s = %q: %v", row[1], name, value, err)
-				}
+			if err := json.Unmarshal(out, &page); err != nil || page.ItemStart != start || page.ItemLimit != 15 {
+				t.Fatalf("%s %v", out, err)
 			}
-			form, query := url.Values{}, url.Values{}
-			for _, part := range []struct {
-				to   url.Values
-				from map[string]string
-			}{{form, e.Request.Form}, {query, e.Request.Query}} {
-				for k, v := range part.from {
-					if part.to.Set(k, v); k == name {
-						part.to.Set(k, value)
-					}
-				}
+			for _, item := range page.Items {
+				got = append(got, string(item))
 			}
-			if row[4] == "enum" || row[4] == "byte" && value != "" || name == "chatAccountToken" && good {
-				continue // the simulator takes any word and any text, and one token only
-			}
-			status, body := postRaw(t, base+e.Request.Path+"?"+query.Encode(), "application/x-www-form-urlencoded", form.Encode())
-			if (status == 200) != good {
-				t.Errorf("%s.%s = %q: the simulator answers %d %s", row[1], name, value, status, body)
-			}
+			start, total = start+len(page.Items), page.ItemTotal
+		}
+		if !slices.Equal(got, items) || last(t, sim).Query.Encode() != want {
+			t.Errorf("%s: got %v, asked %s", form, got, last(t, sim).Query.Encode())
 		}
 	}
-}
-
-// values returns texts that fit a documented parameter, and texts that do not.
-func values(required bool, kind, low, high, pattern string, like any) map[string]bool {
-	all := map[string]bool{"": !required}
-	smallest, err1 := strconv.Atoi(low)
-	largest, err2 := strconv.Atoi(high)
-	re := regexp.MustCompile(pattern)
-	switch kind {
-	case "number":
-		all["7"] = true
-		if err1 == nil {
-			all[strconv.Itoa(smallest)], all[strconv.Itoa(smallest-2)] = true, false
-		}
-		if err2 == nil {
-			all[high], all[strconv.Itoa(largest+1)] = true, false
-		}
-		return all
-	case "enum":
-		return map[string]bool{"": false, "startedtyping": true, "stoppedtyping": true, "must not show": false}
-	case "email":
-		return map[string]bool{"": true, "name@gmail.com": true, "name": false, "a b@gmail.com": false, "a@b": false}
-	case "byte":
-		return map[string]bool{"": false, "Ynl0ZXM=": true, "must not show": false}
-	}
-	digit := func(n int) string { return strings.Repeat("4", max(n, 0)) }
-	if strings.HasPrefix(pattern, `^\+[`) {
-		digit = func(n int) string { return "+" + strings.Repeat("4", max(n-1, 1)) }
-	}
-	base := digit(max(smallest, 12))
-	all[base] = true
-	if err1 == nil {
-		all[digit(smallest)] = true
-		if smallest > 1 {
-			all[digit(smallest-1)] = false
-		}
-	}
-	if err2 == nil {
-		all[digit(largest)], all[digit(largest+1)] = true, false
-	}
-	if pattern == "-" {
-		all[base+"é!? "] = true
-		return all
-	}
-	for _, c := range " !\"#%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~éß\u0664" { // in the middle and in front
-		for _, s := range []string{base + string(c) + base, string(c) + base} {
-			if err2 != nil || len([]rune(s)) <= largest {
-				all[s] = re.MatchString(s)
-			}
-		}
-	}
-	all[base+"\n"] = false
-	return all
-}
-
-// TestLists holds the documented maximum of every list, and both forms of paging.
-func TestLists(t *testing.T) {
-	sim, url := startSim(t, omnidesksim.Options{})
-	a, pages := openAccount(t, url, nil), openAccount(t, url, map[string]any{"paging": "pages"})
-	for op, limit := range map[string]int{"customer.list": 99, "user.list": 999, "ticket.list": 9999, "form.list": 9999, "formfield.list": 9999, "view.list": 9999} {
-		if _, err := a.Invoke(t.Context(), op, fmt.Appendf(nil, `{"itemLimit":%d}`, limit)); err != nil {
-			t.Errorf("%s: %v", op, err)
-		}
-		_, err := a.Invoke(t.Context(), op, fmt.Appendf(nil, `{"itemLimit":%d}`, limit+1))
-		wantFault(t, err, "content_rejected", "parameter_invalid")
-	}
-	for input, want := range map[string]string{`{"itemStart":30,"itemLimit":15}`: "limit=15&page=3", `{"itemStart":15}`: "limit=15&page=2", `{"itemLimit":50}`: "limit=50&page=1", `{}`: ""} {
+	pages := openAccount(t, url, map[string]any{"paging": "pages"})
+	for input, want := range map[string]string{`{"itemStart":15}`: "limit=15&page=2", `{"itemLimit":50}`: "limit=50&page=1", `{}`: ""} {
 		if _, err := pages.Invoke(t.Context(), "user.list", json.RawMessage(input)); err != nil {
 			t.Fatal(err)
 		}
@@ -318,13 +187,22 @@ func TestLists(t *testing.T) {
 	}
 	_, err := pages.Invoke(t.Context(), "user.list", json.RawMessage(`{"itemStart":7}`))
 	wantFault(t, err, "content_rejected", "parameter_invalid")
-	for op, input := range map[string]string{"customer.list": `{"query":"Ada?"}`, "form.list": `{"query":"a-b"}`, "ticket.list": `{"applyView":"a"}`, "message.create": `{"ticketID":1,"type":"sms","message":"Hello"}`,
-		"formfield.create": `{"input_type":"number"}`, "channel.create": `{"icon":"a b"}`, "customer.create": `{"channel_id":"fax"}`, "api.call": `{"method":"GET","path":"../chat"}`} {
-		_, err := a.Invoke(t.Context(), op, json.RawMessage(input))
+	_, err = pages.Invoke(t.Context(), "api.call", json.RawMessage(`{"method":"GET","path":"../chat"}`))
+	wantFault(t, err, "content_rejected", "parameter_invalid")
+}
+
+// TestSubmitStatus holds the values that are known of an enum whose values are hidden.
+func TestSubmitStatus(t *testing.T) {
+	_, url := startSim(t, omnidesksim.Options{})
+	own := openAccount(t, url, map[string]any{"submit_statuses": []string{"done"}})
+	for status, a := range map[string]connector.Account{"open": openAccount(t, url, nil), "done": own} {
+		input := fmt.Appendf(nil, `{"ticketID":1,"type":"calllog","message":"Hello","submitStatus":%q,"toAddress":null}`, status)
+		if _, err := a.Invoke(t.Context(), "message.create", input); err != nil {
+			t.Error(err)
+		}
+		_, err := a.Invoke(t.Context(), "message.create", bytes.Replace(input, []byte(status), []byte("x"), 1))
 		wantFault(t, err, "content_rejected", "parameter_invalid")
 	}
-	_, err = a.Invoke(t.Context(), "message.create", json.RawMessage(`{"ticketID":1,"type":"1","message":"Hello","submitStatus":"done"}`))
-	wantFault(t, err, "content_rejected", "parameter_invalid")
 }
 
 // TestPermissions holds that the simulator asks for the permission of each operation, and what its absence means.
@@ -355,9 +233,21 @@ func TestPermissions(t *testing.T) {
 func TestREADME(t *testing.T) {
 	raw := string(readFile(t, "README.md"))
 	d := omnideskConnector().Describe()
+	sources := ""
+	files, err := filepath.Glob("*_test.go")
+	for _, f := range files {
+		sources += string(readFile(t, f))
+	}
+	tests := regexp.MustCompile(`\bTest[A-Z]\w+`)
+	for _, name := range tests.FindAllString(raw, -1) {
+		if !strings.Contains(sources, "\nfunc "+name+"(t *testing.T) {") {
+			t.Errorf("README.md names %s, which does not exist: %v", name, err)
+		}
+	}
 	for _, op := range d.Operations {
-		if !strings.Contains(raw, "| `"+op.Endpoint+"` | `"+op.Name+"` |") {
-			t.Errorf("README.md has no row for %s, %s", op.Endpoint, op.Name)
+		_, row, _ := strings.Cut(raw, "| `"+op.Endpoint+"` | `"+op.Name+"` |")
+		if row, _, _ = strings.Cut(row, "\n"); len(tests.FindAllString(row, -1)) == 0 {
+			t.Errorf("README.md has no row for %s, %s, or it names no test", op.Endpoint, op.Name)
 		}
 	}
 	var cfg struct {

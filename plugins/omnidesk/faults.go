@@ -81,6 +81,9 @@ func classify(err error, info *api.Info) *fault.Fault {
 		f := fault.New(r.class, r.code, "Omnidesk refused %s", e.Call).WithVendor("http "+strconv.Itoa(e.Status), e.Text)
 		if r.code == "path_unknown" {
 			f.Text += ": check base_url, and the path in the setting paths"
+			if e.Status == 404 && strings.Contains(info.Path, "{id}") {
+				f.Text += "; where those are right, nothing has this id"
+			}
 		}
 		if r.class.Action() == fault.Retry {
 			f = f.After(max(r.after, e.RetryAfter))
@@ -88,10 +91,7 @@ func classify(err error, info *api.Info) *fault.Fault {
 		return f
 	}
 	if e, ok := errors.AsType[*api.NoReplyError](err); ok {
-		if e.Sent {
-			return fault.New(fault.OutcomeUnknown, string(e.Reason), "%s was sent and got no usable answer: %w", e.Call, e.Err)
-		}
-		return fault.New(fault.Unavailable, string(e.Reason), "%s could not be sent: %w", e.Call, e.Err)
+		return e.Fault()
 	}
 	if e, ok := errors.AsType[*api.InvalidError](err); ok {
 		return fault.New(fault.ContentRejected, "parameter_invalid", "%w", e).WithVendor(e.Param, "")

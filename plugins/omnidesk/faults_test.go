@@ -28,8 +28,11 @@ func TestFaultTable(t *testing.T) {
 		}
 		documented[m[2]] = true
 	}
-	if len(rows) != 11 {
-		t.Errorf("%d rows, want 11", len(rows))
+	if len(rows) != 14 {
+		t.Errorf("%d rows, want 14", len(rows))
+	}
+	if len(statuses) != 12 {
+		t.Errorf("%d statuses are in the table, and 12 in testdata/errors.md", len(statuses))
 	}
 	for text := range texts {
 		if !documented[text] {

@@ -49,7 +49,7 @@ func startSim(t testing.TB, o omnidesksim.Options) (*omnidesksim.Sim, string) {
 
 func tryOpen(t testing.TB, url string, settings map[string]any) (connector.Account, error) {
 	t.Helper()
-	cfg := map[string]any{"base_url": url, "api_key": omnidesksim.APIKey, "chat_token": omnidesksim.ChatToken, "timeout": "5s"}
+	cfg := map[string]any{"base_url": url, "api_key": omnidesksim.APIKey, "chat_token": omnidesksim.ChatToken, "timeout": "5s", "hook_auth": "none"}
 	maps.Copy(cfg, settings)
 	raw, err := json.Marshal(cfg)
 	if err != nil {

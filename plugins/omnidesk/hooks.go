@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"path"
@@ -39,7 +40,7 @@ type hook struct {
 	names  map[string]string // the setting hook_fields
 	fields map[string]string // by plain name; of several the outermost
 	vendor json.RawMessage   // the payload: JSON as it came, or the form with a list for each field
-	file   message.Media     // sent along
+	files  []message.Media   // sent along
 }
 
 func plain(name string) string {
@@ -69,9 +70,7 @@ func readHook(req *connector.Request, names map[string]string) (*hook, error) {
 		h.vendor = body
 		h.collect(v)
 		query, err := url.ParseQuery(req.Query)
-		for name, values := range query {
-			h.fields[plain(name)] = cmp.Or(h.fields[plain(name)], values[0])
-		}
+		h.take(query)
 		return h, err
 	}
 	if err := h.readForm(req); err != nil {
@@ -82,33 +81,48 @@ func readHook(req *connector.Request, names map[string]string) (*hook, error) {
 
 func (h *hook) readForm(req *connector.Request) error {
 	r := http.Request{Method: http.MethodPost, URL: &url.URL{RawQuery: req.Query}, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(req.Body))}
-	r.Header.Set("Content-Type", req.Header.Get("Content-Type"))
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	contentType, several := req.Header.Get("Content-Type"), false
+	if media, _, _ := strings.Cut(contentType, "/"); strings.EqualFold(media, "multipart") {
+		several = true
+	} else {
+		contentType = "application/x-www-form-urlencoded"
 	}
+	r.Header.Set("Content-Type", contentType)
 	err := r.ParseForm()
-	if form := r.ParseMultipartForm(int64(len(req.Body))); err != nil || form != nil && form != http.ErrNotMultipart {
+	if form := r.ParseMultipartForm(int64(len(req.Body))); err != nil || form != nil && (several || form != http.ErrNotMultipart) {
 		return errors.Join(err, form)
 	}
 	if r.MultipartForm != nil {
-		for name, files := range r.MultipartForm.File {
-			f, err := files[0].Open()
-			if err != nil {
-				return err
+		for _, name := range slices.Sorted(maps.Keys(r.MultipartForm.File)) {
+			for _, header := range r.MultipartForm.File[name] {
+				file := message.Media{Name: strings.ToValidUTF8(header.Filename, "\uFFFD"), MIME: header.Header.Get("Content-Type")}
+				if file.Data, err = readPart(header); err != nil {
+					return err
+				}
+				r.Form.Add(name, file.Name)
+				h.files = append(h.files, file)
 			}
-			h.file.Data, err = io.ReadAll(f)
-			if err = errors.Join(err, f.Close()); err != nil {
-				return err
-			}
-			h.file.Name, h.file.MIME = strings.ToValidUTF8(files[0].Filename, "\uFFFD"), files[0].Header.Get("Content-Type")
-			r.Form.Add(name, h.file.Name)
 		}
 	}
-	for name, values := range r.Form {
-		h.fields[plain(name)] = strings.ToValidUTF8(values[0], "\uFFFD")
-	}
+	h.take(r.Form)
 	h.vendor, err = json.Marshal(r.Form)
 	return err
+}
+
+func readPart(header *multipart.FileHeader) ([]byte, error) {
+	f, err := header.Open()
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(f)
+	return data, errors.Join(err, f.Close())
+}
+
+// take takes the first value of each field that is not there yet; of names that differ in writing only, the first in the alphabet.
+func (h *hook) take(form url.Values) {
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		h.fields[plain(name)] = cmp.Or(h.fields[plain(name)], strings.ToValidUTF8(form[name][0], "\uFFFD"))
+	}
 }
 
 // collect takes the texts and numbers of a value and all below it.
@@ -133,18 +147,33 @@ func (h *hook) collect(v any) {
 	}
 }
 
-// media is the file of a hook: sent along, at a URL or as base64.
-func (h *hook) media() *message.Media {
-	m := h.file
-	m.Name = cmp.Or(m.Name, h.get("file_name"))
-	if text := h.get("file"); len(m.Data) > 0 {
-	} else if u, err := url.Parse(text); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
-		m.URL = text
-	} else if data, err := base64.StdEncoding.DecodeString(text); err == nil && len(data) > 0 {
-		m.Data = data
-	} else {
-		return nil
+// contents are what a hook says: its files, of an upload else the one at a URL or in base64, and of others the text beside the first.
+func (h *hook) contents(upload bool) (list []message.Content) {
+	for _, file := range h.files {
+		if len(file.Data) > 0 {
+			list = append(list, message.Content{Media: h.describe(file)})
+		}
 	}
+	if upload && len(list) == 0 {
+		text := h.get("file")
+		if u, err := url.Parse(text); err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
+			list = append(list, message.Content{Media: h.describe(message.Media{URL: text})})
+		} else if data, err := base64.StdEncoding.DecodeString(text); err == nil && len(data) > 0 {
+			list = append(list, message.Content{Media: h.describe(message.Media{Data: data})})
+		}
+	}
+	if text := h.get("message"); !upload && text != "" {
+		if len(list) == 0 {
+			list = make([]message.Content, 1)
+		}
+		list[0].Text = text
+	}
+	return list
+}
+
+// describe fills in a file's name, media type and kind.
+func (h *hook) describe(m message.Media) *message.Media {
+	m.Name = cmp.Or(m.Name, h.get("file_name"))
 	if m.MIME == "" || m.MIME == "application/octet-stream" {
 		m.MIME = cmp.Or(mime.TypeByExtension(path.Ext(cmp.Or(m.Name, m.URL))), m.MIME)
 	}

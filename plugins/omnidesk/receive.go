@@ -3,6 +3,7 @@ package omnidesk
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -23,13 +24,16 @@ const eventTyping message.EventType = "operator.typing"
 
 var hookName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
-// Receive takes the hooks below chatServer, and a custom channel's messages on /channel. A hook that is not documented, or holds none of the names that are known, becomes an event omnidesk.HOOK with its payload.
+// Receive takes the hooks below chatServer, and a custom channel's messages on /channel. A hook that is not documented, or holds
+// none of the names that are known, becomes an event omnidesk.HOOK with its payload.
 func (a *account) Receive(_ context.Context, req *connector.Request) (*connector.Response, []message.Event, error) {
 	secret, name, two := strings.Cut(strings.Trim(req.Path, "/"), "/")
 	if !two {
 		secret, name = "", secret
 	}
 	switch {
+	case a.cfg.HookSecret == "" && a.cfg.HookAuth != "none":
+		return nil, nil, fault.New(fault.Unauthorized, "hook_secret_missing", "hook calls cannot be checked: set hook_secret, or hook_auth to none")
 	case !a.trusted(secret):
 		return nil, nil, fault.New(fault.Unauthorized, "hook_secret", "the hook call lacks the secret: end chatServer, or the URL given to Omnidesk, with it")
 	case !hookName.MatchString(name):
@@ -41,11 +45,13 @@ func (a *account) Receive(_ context.Context, req *connector.Request) (*connector
 	if err != nil {
 		return nil, nil, fault.New(fault.ContentRejected, "payload_invalid", "the body of the hook call cannot be read: %w", err)
 	}
-	e := a.event(name, h)
-	if e.Inbound != nil && e.Inbound.Content.Media != nil && len(e.Inbound.Content.Media.Data) > message.MaxMediaData {
-		return &connector.Response{Status: http.StatusRequestEntityTooLarge}, nil, nil
+	events := a.events(name, h)
+	for i := range events {
+		if in := events[i].Inbound; in != nil && in.Content.Media != nil && len(in.Content.Media.Data) > message.MaxMediaData {
+			return &connector.Response{Status: http.StatusRequestEntityTooLarge}, nil, nil
+		}
 	}
-	return &connector.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte("ok")}, []message.Event{e}, nil
+	return &connector.Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte("ok")}, events, nil
 }
 
 // trusted compares hashes, so that neither content nor length of the secret shows in the time it takes.
@@ -54,41 +60,56 @@ func (a *account) trusted(segment string) bool {
 	return a.cfg.HookSecret == "" || subtle.ConstantTimeCompare(want[:], got[:]) == 1
 }
 
-// event reads one hook.
-func (a *account) event(name string, h *hook) message.Event {
+// events reads one hook call. Each file of it is an event of its own.
+func (a *account) events(name string, h *hook) []message.Event {
 	session, at := h.get("session"), a.parseTime(h.get("time"))
-	in := message.Inbound{VendorID: message.VendorMessageID(h.get("id")), Channel: channelDesk, From: "agent", Author: h.get("agent"), At: at}
-	e := message.Event{Time: a.now(), Account: a.name, User: message.VendorUserID(session), Conversation: message.ConversationID(session), Vendor: h.vendor,
-		ID: a.eventID(in.VendorID != "" || !at.IsZero(), []byte(name), h.vendor, h.file.Data)}
-	if session != "" {
-		e.Contact = &message.Contact{User: e.User, Phone: a.phoneOf(session)}
+	if at.IsZero() {
+		at = a.now()
 	}
-	known := session != ""
-	switch name {
-	case cmp.Or(a.cfg.EndHook, "endChatForCustomer"):
-		e.Type = message.EventConversationClosed
-	case "typingIndicatorForCustomer":
-		e.Type = eventTyping
-	case "messageForCustomer", "channel":
-		in.Content.Text = h.get("message")
-		known = known && in.Content.Text != ""
-		e.Type, e.Inbound = message.EventMessageReceived, &in
-	case "uploadForCustomer":
-		in.Content.Media = h.media()
-		known = known && in.Content.Media != nil
-		e.Type, e.Inbound = message.EventMessageReceived, &in
-	default:
-		known = false
-	}
-	if !known {
-		e.Type, e.Inbound = message.EventType("omnidesk."+name), nil
-	}
-	data := map[string]string{"ticketID": h.get("ticket"), "agent": in.Author, "typing": h.get("typing")}
+	e := message.Event{Type: message.EventType("omnidesk." + name), Time: at, Account: a.name, User: message.VendorUserID(session),
+		Conversation: message.ConversationID(session), Vendor: h.vendor}
+	data := map[string]string{"ticketID": h.get("ticket"), "agent": h.get("agent"), "typing": h.get("typing")}
 	maps.DeleteFunc(data, func(_, v string) bool { return v == "" })
 	if len(data) > 0 {
 		e.Data, _ = json.Marshal(data) // texts always marshal
 	}
-	return e
+	if session != "" {
+		e.Contact = &message.Contact{User: e.User, Phone: a.phoneOf(session)}
+		switch name {
+		case cmp.Or(a.cfg.EndHook, "endChatForCustomer"):
+			e.Type = message.EventConversationClosed
+		case "typingIndicatorForCustomer":
+			e.Type = eventTyping
+		case "messageForCustomer", "channel", "uploadForCustomer":
+			if list := a.received(e, name, h); len(list) > 0 {
+				return list
+			}
+		}
+	}
+	parts := [][]byte{[]byte(name), h.vendor}
+	for _, file := range h.files {
+		parts = append(parts, file.Data)
+	}
+	e.ID = a.eventID(h, parts...)
+	return []message.Event{e}
+}
+
+// received makes an event of each content of a hook call. With the message's id and what it says, a call is known again though it
+// says when, or how often, it was sent.
+func (a *account) received(e message.Event, name string, h *hook) (list []message.Event) {
+	e.Type = message.EventMessageReceived
+	in := message.Inbound{VendorID: message.VendorMessageID(h.get("id")), Channel: channelDesk, From: "agent", Author: h.get("agent"), At: a.parseTime(h.get("time"))}
+	for i, c := range h.contents(name == "uploadForCustomer") {
+		in.Content = c
+		said, _ := json.Marshal(c) // texts and bytes always marshal
+		payload := h.vendor
+		if in.VendorID != "" {
+			payload = []byte(e.Conversation)
+		}
+		e.ID, e.Inbound = a.eventID(h, []byte(name), payload, []byte(in.VendorID), strconv.AppendInt(nil, int64(i), 10), said), new(in)
+		list = append(list, e)
+	}
+	return list
 }
 
 // parseTime reads the documented form, which has no zone, RFC 3339 and Unix seconds. The zero time stands for anything else.
@@ -105,15 +126,19 @@ func (a *account) parseTime(v string) time.Time {
 }
 
 // eventID makes the same id for the same call. Where that holds neither time nor id, an agent may say "ok" twice by equal
-// calls, so only repeats within the same minute count as one.
-func (a *account) eventID(timed bool, parts ...[]byte) message.EventID {
-	h := sha256.New()
+// calls, so only repeats within the setting hook_repeats count as one.
+func (a *account) eventID(h *hook, parts ...[]byte) message.EventID {
+	hash := sha256.New()
 	for _, p := range parts {
 		sum := sha256.Sum256(p)
-		h.Write(sum[:])
+		hash.Write(sum[:])
 	}
-	if !timed {
-		h.Write(strconv.AppendInt(nil, a.now().Truncate(time.Minute).Unix(), 10))
+	if h.get("id") == "" && a.parseTime(h.get("time")).IsZero() {
+		if a.repeats == 0 {
+			hash.Write([]byte(rand.Text()))
+		} else {
+			hash.Write(strconv.AppendInt(nil, a.now().Truncate(a.repeats).Unix(), 10))
+		}
 	}
-	return message.EventID("omnidesk-" + hex.EncodeToString(h.Sum(nil)[:16]))
+	return message.EventID("omnidesk-" + hex.EncodeToString(hash.Sum(nil)[:16]))
 }

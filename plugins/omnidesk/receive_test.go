@@ -46,6 +46,9 @@ func TestHooks(t *testing.T) {
 		if e.Time.IsZero() || !strings.HasPrefix(string(e.ID), "omnidesk-") || strings.HasPrefix(c.Body, "{") && string(e.Vendor) != c.Body {
 			t.Errorf("%s: event %+v", file, e)
 		}
+		if e.Inbound != nil && !e.Inbound.At.IsZero() && !e.Time.Equal(e.Inbound.At) {
+			t.Errorf("%s: the event is of %s, and its message of %s", file, e.Time, e.Inbound.At)
+		}
 		e.ID, e.Time = "", time.Time{}
 		out, err := json.MarshalIndent(e, "", "  ")
 		if err != nil {
@@ -59,7 +62,7 @@ func TestHooks(t *testing.T) {
 func TestReceiveRefused(t *testing.T) {
 	_, url := startSim(t, omnidesksim.Options{})
 	a := openAccount(t, url, nil)
-	for body, contentType := range map[string]string{"{": "application/json", "[1,": "", `{"a":1} x`: "application/json", "%zz": "application/x-www-form-urlencoded", "x": "multipart/form-data; boundary=b", "y": "multipart/form-data"} {
+	for body, contentType := range map[string]string{"{": "application/json", "[1,": "", `{"a":1} x`: "application/json", "%zz": "application/x-www-form-urlencoded", "x": "multipart/form-data; boundary=b", "y": "multipart/form-data", "z": "MULTIPART/form-data"} {
 		_, events, err := a.Receive(t.Context(), call("/messageForCustomer", contentType, "", body))
 		wantFault(t, err, fault.ContentRejected, "payload_invalid")
 		if len(events) != 0 {

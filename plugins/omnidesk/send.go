@@ -18,6 +18,9 @@ import (
 const (
 	labelNumber = "message_number" // the label with which a host numbers the messages of a session
 	maxNumber   = 50               // documented bound of messageNumber; later messages leave it out
+	minSession  = 10               // documented bounds of chatSessionID, in characters
+	maxSession  = 65
+	maxDigits   = 15 // of a phone number
 )
 
 // Send puts the content before the agents as the recipient's chat: a session's first message makes its ticket. Text, with a
@@ -41,9 +44,9 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 		return connector.Result{}, fault.New(fault.ContentRejected, "text_empty", "there is nothing to send: the text is blank")
 	}
 	result := connector.Result{User: message.VendorUserID(session), Outcome: message.Accepted}
-	number, _ := strconv.Atoi(d.Labels[labelNumber])
-	if number < 0 || number > maxNumber {
-		number = 0
+	var number *int
+	if n, _ := strconv.Atoi(d.Labels[labelNumber]); n > 0 && n <= maxNumber {
+		number = &n
 	}
 	if text != "" {
 		reply, err := api.NotifyUserNewChatMessage.Do(ctx, a.client, api.ChatMessage{
@@ -52,8 +55,8 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 		if err != nil {
 			return connector.Result{}, faultOf(err, api.NotifyUserNewChatMessage.Info)
 		}
-		if reply.Data != "" { // a proxy's page, say
-			return connector.Result{}, fault.New(fault.OutcomeUnknown, "reply_invalid", "Omnidesk answered with what is no JSON")
+		if !described(&reply) || reply.Empty() && a.cfg.EmptyAnswer == "unknown" {
+			return connector.Result{}, errUndescribed()
 		}
 		if reply.TicketID != 0 {
 			result.Detail = map[string]string{"ticketID": strconv.Itoa(reply.TicketID)}
@@ -66,14 +69,24 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 }
 
 // attach sends a file. After its text was taken, a failure leaves a message that has arrived in part: calling again would repeat the text.
-func (a *account) attach(ctx context.Context, d *connector.Delivery, session string, number int, partly bool) error {
-	_, err := api.AddAttachment.Do(ctx, a.client, api.ChatAttachment{ChatSessionID: session, PhoneNumber: fitting("anyphone", d.To.Phone),
+func (a *account) attach(ctx context.Context, d *connector.Delivery, session string, number *int, partly bool) error {
+	reply, err := api.AddAttachment.Do(ctx, a.client, api.ChatAttachment{ChatSessionID: session, PhoneNumber: fitting("anyphone", d.To.Phone),
 		MessageNumber: number, File: base64.StdEncoding.EncodeToString(d.Content.Media.Data),
 		FileName: cmp.Or(d.Content.Media.Name, d.Content.Media.Type)})
 	if err != nil && partly {
 		return fault.New(fault.OutcomeUnknown, "attachment_failed", "the text is on the ticket and its file is not: %w", faultOf(err, api.AddAttachment.Info))
 	}
+	if err == nil && !described(&reply) {
+		return errUndescribed()
+	}
 	return faultOf(err, api.AddAttachment.Info)
+}
+
+// described says whether an answer may be Omnidesk's: empty, as the specification says, or no mere word or number.
+func described(r *api.Reply) bool { return len(r.Item) == 0 || r.Item[0] == '{' }
+
+func errUndescribed() error {
+	return fault.New(fault.OutcomeUnknown, "reply_invalid", "Omnidesk's answer has no shape that it describes")
 }
 
 // fitting leaves out what Omnidesk's pattern refuses: a name such as Zoë is no reason to lose the message.
@@ -98,7 +111,7 @@ func (a *account) session(to *message.Recipient) (string, error) {
 	default:
 		return "", fault.New(fault.InvalidRecipient, "session_missing", "the recipient has no user id at account %s, phone number or e-mail address", a.name)
 	}
-	if len(id) < 10 || len(id) > 65 || !api.Allowed("session", id) {
+	if len(id) < minSession || len(id) > maxSession || !api.Allowed("session", id) {
 		return "", fault.New(fault.InvalidRecipient, "session_invalid", "the recipient's session id is not what Omnidesk takes: 10 to 65 letters, digits and hyphens")
 	}
 	return id, nil

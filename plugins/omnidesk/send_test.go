@@ -253,7 +253,7 @@ func TestErrors(t *testing.T) {
 		{"ticket.update", `{"id":1}`, "PUT ticket/{id}", &omnidesksim.Behavior{Hang: true}},
 		{"ticket.get", `{"id":1}`, "GET ticket/{id}", &omnidesksim.Behavior{Status: 418}},
 	}
-	for _, status := range []int{401, 403, 429, 500, 502, 503, 504} {
+	for _, status := range []int{401, 403, 405, 408, 413, 429, 500, 502, 503, 504} {
 		steps = append(steps, steps[11])
 		steps[len(steps)-1].b = &omnidesksim.Behavior{Status: status}
 	}
@@ -274,7 +274,7 @@ func TestAnswers(t *testing.T) {
 		``: `{}`, ` `: `{}`, `{"type":"item","item":{"id":1}}`: `{"type":"item","item":{"id":1}}`, `{"id":1}`: `{"item":{"id":1}}`, `[{"id":1},2]`: `{"items":[{"id":1},2]}`,
 		`{"type":"items","itemStart":"0","itemTotal":1,"itemLimit":"15","items":[]}`: `{"type":"items","itemTotal":1,"itemLimit":15}`,
 		`{"type":"result","message":"Done.","ticketID":"12"}`:                        `{"type":"result","message":"Done.","ticketID":12}`,
-		`{"message":7}`: `{"item":{"message":7}}`, `"text"`: `{"item":"text"}`, `{`: `{"contentType":"text/plain; charset=utf-8","data":"ew=="}`, `[`: `{"contentType":"text/plain; charset=utf-8","data":"Ww=="}`,
+		`{"message":7}`: `{"item":{"message":7}}`, `"text"`: `{"item":"text"}`, `{"items":{"1":{}}}`: `{"item":{"items":{"1":{}}}}`, `{"items":null}`: `{"item":{"items":null}}`, `[]`: `{}`, "\ufeff[1]": `{"items":[1]}`,
 	} {
 		_, url := startSim(t, omnidesksim.Options{Answers: map[string]string{"GET ticket/{id}": body}})
 		out, err := openAccount(t, url, nil).Invoke(t.Context(), "ticket.get", json.RawMessage(`{"id":1}`))

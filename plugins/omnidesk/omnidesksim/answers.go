@@ -1,9 +1,12 @@
 package omnidesksim
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,7 +164,9 @@ func (s *Sim) run(r *http.Request, in *Request, info *api.Info, unreadable error
 		return 400, failure("The parameter " + err.Param + " is invalid.")
 	}
 	answer := s.opts.Answers[info.Name()]
-	switch {
+	switch items, list := s.opts.Items[info.Name()]; {
+	case list:
+		return 200, listed(items, in.Query)
 	case info == api.NotifyUserNewChatMessage.Info || info == api.AddAttachment.Info:
 		return 200, s.take(in, info)
 	case in.Form.Has("form_id") && !slices.Contains(s.opts.Forms, form):
@@ -172,6 +177,19 @@ func (s *Sim) run(r *http.Request, in *Request, info *api.Info, unreadable error
 		return 200, `{"type":"result","message":"` + described[info.Name()] + `"}`
 	}
 	return 200, answer
+}
+
+// listed is one page of a list, in either form of paging.
+func listed(items []string, query url.Values) string {
+	whole := func(name string) int {
+		n, _ := strconv.Atoi(query.Get(name))
+		return max(n, 0)
+	}
+	limit := cmp.Or(whole("itemLimit"), whole("limit"), 15)
+	start := cmp.Or(whole("itemStart"), max(whole("page")-1, 0)*limit)
+	from := min(start, len(items))
+	to := min(from+limit, len(items))
+	return fmt.Sprintf(`{"type":"items","itemStart":%d,"itemTotal":%d,"itemLimit":%d,"items":[%s]}`, start, len(items), limit, strings.Join(items[from:to], ","))
 }
 
 // take keeps a message or file of a chat; a session's first one makes its ticket.

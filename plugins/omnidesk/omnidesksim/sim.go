@@ -36,6 +36,7 @@ type Options struct {
 	Permissions       []string                             // of the key; nil is all
 	Forms             []int                                // ids of the forms that exist
 	Answers           map[string]string                    // what endpoints answer, by name, such as "GET ticket/{id}"
+	Items             map[string][]string                  // what lists hold, by name, such as "GET ticket": JSON texts, given out in pages
 	Bare              bool                                 // chat messages get an empty answer, as the specification says, instead of the guide's
 	Script            func(session string, n int) Behavior // decides about a session's nth message or file; nil is Suffixes
 	Pace              float64                              // multiplies every scripted delay; 0 is 1
@@ -140,20 +141,33 @@ func (s *Sim) Hook(ctx context.Context, session, hook string, fields map[string]
 	return string(raw), err
 }
 
+// add writes a JSON value as forms have it.
+func (in *Request) add(name string, v any) {
+	switch v := v.(type) {
+	case nil:
+	case []any:
+		for _, item := range v {
+			in.add(name+"[]", item)
+		}
+	case map[string]any:
+		for key, inner := range v {
+			in.add(name+"["+key+"]", inner)
+		}
+	default:
+		in.Form.Add(name, fmt.Sprint(v))
+	}
+}
+
 // read takes the parameters of a request: as a form, and as JSON even below the header of multipart, as the specification prints it.
 func read(r *http.Request) (Request, error) {
 	in := Request{Path: r.URL.Path, ContentType: r.Header.Get("Content-Type"), Query: r.URL.Query(), Form: url.Values{}}
 	body, err := io.ReadAll(io.LimitReader(r.Body, 8<<20))
 	var object map[string]any
-	if err != nil || json.Unmarshal(body, &object) == nil {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err != nil || d.Decode(&object) == nil {
 		for name, v := range object {
-			list, several := v.([]any)
-			for _, item := range list {
-				in.Form.Add(name+"[]", fmt.Sprint(item))
-			}
-			if !several {
-				in.Form.Set(name, fmt.Sprint(v))
-			}
+			in.add(name, v)
 		}
 		return in, err
 	}

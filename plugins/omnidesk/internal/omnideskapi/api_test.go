@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -17,8 +19,9 @@ func FuzzReply(f *testing.F) {
 		f.Add(400, s)
 	}
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		r, err := open("GET ticket", &answer{status: status, body: []byte(body)})
-		if _, refused := errors.AsType[*Error](err); err != nil && !refused {
+		r, err := open("GET ticket", &vendorhttp.Reply{Status: status, Body: []byte(body)}, len(body)%2 == 0)
+		_, refused := errors.AsType[*Error](err)
+		if _, odd := errors.AsType[*NoReplyError](err); err != nil && !refused && !odd {
 			t.Fatal(err)
 		}
 		if _, err := json.Marshal(r); err != nil {
@@ -34,10 +37,10 @@ func FuzzParameters(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := ChatMessage{ChatSessionID: session, Message: text, MessageNumber: number}
+		in := ChatMessage{ChatSessionID: session, Message: text, MessageNumber: &number}
 		in.ChatServer = server
 		r, err := c.read(NotifyUserNewChatMessage.Info, reflect.ValueOf(in))
-		fits := Allowed("session", session) && Allowed("server", server) && len(session) >= 10 && len(session) <= 65 && len(server) >= 5 && text != "" && number >= 0 && number <= 50
+		fits := Allowed("session", session) && Allowed("server", server) && len(session) >= 10 && len(session) <= 65 && len(server) >= 5 && text != "" && number >= 1 && number <= 50
 		if (err == nil) != fits {
 			t.Fatalf("%+v: %v", in, err)
 		}

@@ -14,6 +14,7 @@ type Info struct {
 	Permission string // of the API key; empty when not documented
 	Summary    string // one sentence
 	Reads      bool   // changes nothing
+	Files      bool   // the answer may be a file, which need not be JSON
 	Inferred   bool   // the path follows Omnidesk's naming, and is not documented itself; see Options.Paths
 	params     []param
 }
@@ -30,6 +31,7 @@ func (e Endpoint[In]) Do(ctx context.Context, c *Client, in In) (Reply, error) {
 }
 
 func (e Endpoint[In]) reads() Endpoint[In]    { e.Reads = true; return e }
+func (e Endpoint[In]) files() Endpoint[In]    { e.Files = true; return e }
 func (e Endpoint[In]) inferred() Endpoint[In] { e.Inferred = true; return e }
 
 // limit sets the documented maximum of itemLimit.
@@ -96,7 +98,7 @@ var (
 	CreateEmailAddress = call[Undocumented]("POST email/address", "SETTINGS_CRUD", "Make an e-mail address.")
 	GetEmailAddress    = call[Item]("GET email/address/{id}", "SETTINGS_CRUD", "Return an e-mail address.")
 	DeleteEmailAddress = call[Item]("DELETE email/address/{id}", "SETTINGS_CRUD", "Delete an e-mail address.")
-	DownloadMail       = call[Item]("GET email/downloadMail/{id}", "TICKET_READ", "Download an e-mail.")
+	DownloadMail       = call[Item]("GET email/downloadMail/{id}", "TICKET_READ", "Download an e-mail.").files()
 	ListForms          = call[List]("GET form", "FORM_READ", "Search forms.").limit(9999)
 	GetForm            = call[FormItem]("GET form/{id}", "FORM_READ", "Return a form, with a ticket's values if wanted.")
 	GetFormForTicket   = call[Undocumented]("GET form/getFormForTicket", "FORM_READ", "Return the form of a ticket.").inferred()
@@ -126,9 +128,9 @@ var (
 	CreateChannel             = call[NewChannel]("POST channel", "CHANNEL_CUD", "Make a custom channel.")
 	GetChannel                = call[Item]("GET channel/{id}", "CHANNEL_CUD", "Return a channel.")
 	UpdateChannel             = call[ChannelUpdate]("PUT channel/{id}", "CHANNEL_CUD", "Change a channel.")
-	DownloadFile              = call[Item]("GET file/{id}", "", "Download a file.").inferred()
+	DownloadFile              = call[Item]("GET file/{id}", "", "Download a file.").files().inferred()
 	ListRecordings            = call[Page]("GET recording", "", "List recordings.")
-	Any                       = call[AnyCall]("POST {path}", "", "Call what no other operation names, such as Raw, Statisticsv2 and Notification.").inferred()
+	Any                       = call[AnyCall]("POST {path}", "", "Call what no other operation names, such as Raw, Statisticsv2 and Notification.").files().inferred()
 )
 
 // Endpoints returns what is known about every endpoint.

@@ -8,12 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // Encodings of request bodies.
@@ -59,7 +60,7 @@ type Client struct {
 	opts     Options
 	defaults map[string]reflect.Value // by parameter
 	words    map[string][]string      // what a parameter may be, by parameter
-	http     *http.Client
+	http     *vendorhttp.Client
 }
 
 // New returns a client and connects to nothing. It fails on options that no call could succeed with, and on a URL that is not secure.
@@ -68,7 +69,8 @@ func New(o Options) (*Client, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	return &Client{opts: o, http: newHTTP(o), words: map[string][]string{"event": o.Events, "submitStatus": o.SubmitStatuses}, defaults: map[string]reflect.Value{
+	client := vendorhttp.New(vendorhttp.Options{Connections: o.Connections, DialTimeout: o.Timeout, MaxReply: o.MaxReply})
+	return &Client{opts: o, http: client, words: map[string][]string{"event": o.Events, "submitStatus": o.SubmitStatuses}, defaults: map[string]reflect.Value{
 		"chatServer": reflect.ValueOf(o.ChatServer), "chatAccountToken": reflect.ValueOf(o.ChatAccountToken), "channelID": reflect.ValueOf(o.ChannelID),
 	}}, nil
 }
@@ -81,14 +83,19 @@ func (o *Options) check() error {
 		return errors.New("omnidesk: the encoding must be multipart or json")
 	case o.Encoding == JSON && o.BinaryFiles:
 		return errors.New("omnidesk: JSON cannot carry binary attachments: use multipart, or send them as base64")
+	case o.ChannelID < 0 || o.Connections < 0:
+		return errors.New("omnidesk: the channel's id and the number of connections must be positive")
 	case o.ChatServer != "" && (len(o.ChatServer) < 5 || !Allowed("server", o.ChatServer)):
 		return errors.New("omnidesk: the chat server's URL may hold letters, digits and . : / - only (no underscore, no query), 5 characters or more")
 	case o.ChatAccountToken != "" && (len(o.ChatAccountToken) < 10 || !Allowed("token", o.ChatAccountToken)):
 		return errors.New("omnidesk: the chat account token has letters and digits only, 10 or more: copy it from Omnidesk")
 	}
-	for name := range o.Paths {
+	for name, path := range o.Paths {
 		if !slices.ContainsFunc(Endpoints(), func(i *Info) bool { return i.Name() == name }) {
 			return fmt.Errorf("omnidesk: paths names %q, which is no endpoint: use names such as GET ticket/{id}", name)
+		}
+		if strings.Count(path, "{id}") != strings.Count(name, "{id}") || !Allowed("path", strings.Replace(path, "{id}", "0", 1)) { // without the id, all items would be meant
+			return fmt.Errorf("omnidesk: the path of %q must be one below /api/v2/, with {id} where the name has it", name)
 		}
 	}
 	u, err := url.Parse(o.URL)
@@ -119,9 +126,9 @@ func (c *Client) do(ctx context.Context, info *Info, in reflect.Value) (Reply, e
 	if err != nil {
 		return Reply{}, err
 	}
-	reply, err := open(r.name, a)
+	reply, err := open(r.name, a, info.Files)
 	if refused, ok := errors.AsType[*Error](err); ok {
-		refused.Text = r.cutOut(refused.Text)
+		refused.Text = r.cutOut(refused.Text, c.opts.APIKey)
 	}
 	return reply, err
 }

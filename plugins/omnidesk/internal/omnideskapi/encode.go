@@ -42,14 +42,16 @@ func (c *Client) read(info *Info, in reflect.Value) (*request, error) {
 		}
 		var flat []pair
 		if !v.IsZero() {
+			v = reflect.Indirect(v)
 			flat = flatten(nil, p.name, v.Interface())
 		}
 		rule := p.check(flat)
-		if words := c.words[p.name]; rule == "" && len(flat) > 0 && words != nil && !slices.Contains(words, flat[0].text) {
-			rule = "one of " + strings.Join(words, ", ")
-		}
-		if rule == "" && len(flat) > 0 {
-			rule = c.put(r, p, v.Interface(), flat)
+		if rule == "" && !p.absent(flat) {
+			if words := c.words[p.name]; words != nil && !slices.Contains(words, flat[0].text) {
+				rule = "one of " + strings.Join(words, ", ")
+			} else {
+				rule = c.put(r, p, v.Interface(), flat)
+			}
 		}
 		if rule != "" {
 			return nil, &InvalidError{Call: r.name, Param: p.name, Rule: rule}
@@ -86,7 +88,7 @@ func (c *Client) put(r *request, p *param, v any, flat []pair) string {
 		fallthrough
 	default:
 		r.form = append(r.form, flat...)
-		if members, ok := v.(map[string]any); ok {
+		if members, ok := v.(Fields); ok {
 			maps.Copy(r.object, members)
 		} else {
 			r.object[p.name] = v
@@ -110,22 +112,20 @@ func (r *request) numberPages() error {
 	return nil
 }
 
-// flatten writes a value as forms have it: required_statuses[], fromAddress[name]. The members of a map that is a parameter itself
-// stand beside the other parameters.
+// flatten writes a value as forms have it: required_statuses[], fromAddress[name]. The members of Fields stand beside the other
+// parameters.
 func flatten(to []pair, name string, v any) []pair {
 	switch v := v.(type) {
-	case map[string]any:
-		itself := to == nil && (name == "fields" || name == "query")
+	case Fields:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			inner := key
-			if !itself {
-				inner = name + "[" + key + "]"
-			}
-			to = flatten(to, inner, v[key])
+			to = flatten(to, key, v[key])
 		}
 		return to
-	case *bool:
-		return append(to, pair{name, strconv.FormatBool(*v)})
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			to = flatten(to, name+"["+key+"]", v[key])
+		}
+		return to
 	case float64:
 		return append(to, pair{name, strconv.FormatFloat(v, 'f', -1, 64)})
 	case nil:

@@ -30,7 +30,7 @@ var patterns = map[string]*regexp.Regexp{
 	"icon":         regexp.MustCompile(`^[a-zA-Z0-9\-\_]+$`),
 	"endpoint":     regexp.MustCompile(`^[a-zA-Z0-9\.\:\/\-?&=]+$`),
 	"email":        regexp.MustCompile(`^[^\s@,]+@[^\s@,]+\.[^\s@,]+$`),
-	"time":         regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$`),
+	"time":         regexp.MustCompile(`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]) ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$`),
 	"method":       regexp.MustCompile(`^(GET|POST|PUT|DELETE)$`),
 	"path":         regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_\-/]*$`),
 }
@@ -57,6 +57,7 @@ type param struct {
 	name     string
 	index    []int
 	number   bool
+	single   bool   // of any type that is one text in a form
 	where    string // path, query, body, file or filename
 	required bool
 	min, max int
@@ -71,7 +72,8 @@ func paramsOf(t reflect.Type, query bool) []param {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		p := param{name: name, index: f.Index, number: f.Type.Kind() == reflect.Int, where: "body", min: math.MinInt, max: math.MaxInt}
+		number := f.Type.Kind() == reflect.Int || f.Type == reflect.TypeFor[*int]()
+		p := param{name: name, index: f.Index, number: number, single: f.Type.Kind() == reflect.Interface, where: "body", min: math.MinInt, max: math.MaxInt}
 		if query {
 			p.where = "query"
 		}
@@ -98,9 +100,14 @@ func (p *param) rule(word string) {
 	}
 }
 
+// absent says whether a parameter is not there. An empty text is the documented default of optional ones whose minimum is 1.
+func (p *param) absent(values []pair) bool {
+	return len(values) == 0 || values[0].text == "" && (p.required || p.min > 0 || p.re != "")
+}
+
 // check returns the rule that a parameter breaks, or "".
 func (p *param) check(values []pair) string {
-	if len(values) == 0 || values[0].text == "" {
+	if p.absent(values) {
 		return map[bool]string{true: "required"}[p.required]
 	}
 	for _, v := range values {
@@ -109,6 +116,8 @@ func (p *param) check(values []pair) string {
 			size, err = strconv.Atoi(v.text)
 		}
 		switch {
+		case p.single && v.name != p.name:
+			return "text or boolean"
 		case err != nil:
 			return "number"
 		case size < p.min:

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strconv"
+	"strings"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // Reply is what an endpoint answers. Omnidesk describes few answers: those in one of its envelopes (type items, item or result)
-// fill the fields; any other JSON is in Item or Items, and what is no JSON in Data. An empty answer is a good one.
+// fill the fields; any other JSON is in Item or Items, and a file in Data. An empty answer is a good one.
 type Reply struct {
 	Type        string            `json:"type,omitempty" jsonschema:"items, item or result; empty where the answer has no envelope"`
 	Message     string            `json:"message,omitempty" jsonschema:"of a result, such as Message sent."`
@@ -22,47 +26,65 @@ type Reply struct {
 	Data        string            `json:"data,omitempty" jsonschema:"base64, of an answer that is no JSON, such as a file"`
 }
 
-// envelope has all documented envelopes, with numbers that may come as text.
+// Empty says whether the answer was empty.
+func (r *Reply) Empty() bool { return r.Type == "" && r.Items == nil && r.Item == nil && r.Data == "" }
+
+// envelope has all documented envelopes. No type of a member makes it unreadable: an error must not pass for a good answer.
 type envelope struct {
-	Type      string            `json:"type"`
-	Status    any               `json:"status"`
-	Message   string            `json:"message"`
-	TicketID  json.Number       `json:"ticketID"`
-	ItemStart json.Number       `json:"itemStart"`
-	ItemTotal json.Number       `json:"itemTotal"`
-	ItemLimit json.Number       `json:"itemLimit"`
-	Items     []json.RawMessage `json:"items"`
-	Item      json.RawMessage   `json:"item"`
+	Type      text            `json:"type"`
+	Status    text            `json:"status"`
+	Message   text            `json:"message"`
+	TicketID  number          `json:"ticketID"`
+	ItemStart number          `json:"itemStart"`
+	ItemTotal number          `json:"itemTotal"`
+	ItemLimit number          `json:"itemLimit"`
+	Items     json.RawMessage `json:"items"`
+	Item      json.RawMessage `json:"item"`
 }
 
-func (e *envelope) failed() bool { return e.Type == "error" || e.Status == "error" }
+// text is a text; anything else is its JSON, null is empty.
+type text string
+
+// UnmarshalJSON does not fail.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	if json.Unmarshal(raw, (*string)(t)) != nil {
+		*t = text(raw)
+	}
+	return nil
+}
+
+// number is a number or a text that is one; anything else, and what fits no int, is 0.
+type number int
+
+// UnmarshalJSON does not fail.
+func (n *number) UnmarshalJSON(raw []byte) error {
+	if v, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil {
+		*n = number(v)
+	}
+	return nil
+}
 
 // open reads an answer. An error envelope is an error with any HTTP status.
-func open(call string, a *answer) (Reply, error) {
-	body := bytes.TrimSpace(a.body)
+func open(call string, a *vendorhttp.Reply, files bool) (Reply, error) {
+	body := bytes.TrimSpace(bytes.TrimPrefix(a.Body, []byte("\ufeff")))
 	var e envelope
 	known := len(body) > 0 && body[0] == '{' && json.Unmarshal(body, &e) == nil
-	switch ok := a.status >= 200 && a.status <= 299; {
-	case !ok || known && e.failed():
-		return Reply{}, &Error{Call: call, Status: a.status, Text: e.Message, RetryAfter: a.retryAfter}
+	if !a.OK() || e.Type == "error" || e.Status == "error" {
+		return Reply{}, &Error{Call: call, Status: a.Status, Text: string(e.Message), RetryAfter: a.RetryAfter}
+	}
+	var items []json.RawMessage
+	switch list := json.Unmarshal(e.Items, &items) == nil && items != nil; {
 	case len(body) == 0:
 		return Reply{}, nil
-	case known && (e.Type == "result" || e.Items != nil || e.Item != nil):
-		return Reply{Type: e.Type, Message: e.Message, TicketID: number(e.TicketID), ItemStart: number(e.ItemStart), ItemTotal: number(e.ItemTotal),
-			ItemLimit: number(e.ItemLimit), Items: e.Items, Item: e.Item}, nil
-	case body[0] == '[':
-		var items []json.RawMessage
-		if json.Unmarshal(body, &items) == nil {
-			return Reply{Items: items}, nil
-		}
+	case known && (e.Type == "result" || list || e.Item != nil):
+		return Reply{Type: string(e.Type), Message: string(e.Message), TicketID: int(e.TicketID), ItemStart: int(e.ItemStart), ItemTotal: int(e.ItemTotal),
+			ItemLimit: int(e.ItemLimit), Items: items, Item: e.Item}, nil
+	case body[0] == '[' && json.Unmarshal(body, &items) == nil:
+		return Reply{Items: items}, nil
 	case json.Valid(body):
 		return Reply{Item: body}, nil
+	case files:
+		return Reply{ContentType: a.Header.Get("Content-Type"), Data: base64.StdEncoding.EncodeToString(a.Body)}, nil
 	}
-	return Reply{ContentType: a.contentType, Data: base64.StdEncoding.EncodeToString(a.body)}, nil
-}
-
-// number is the value of a number; 0 when there is none.
-func number(n json.Number) int {
-	v, _ := strconv.Atoi(n.String())
-	return v
+	return Reply{}, &NoReplyError{Call: call, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: errors.New("the answer is no JSON")}
 }
