@@ -117,7 +117,7 @@ func TestNothingShows(t *testing.T) {
 		}
 		logs.WriteString(err.Error() + "\n" + string(raw) + "\n" + fmt.Sprintf("%+v", err) + "\n")
 	}
-	told := "bad phone +447700900140 token " + chat2desksim.Token + " of Ada: Hi Ada"
+	told := "bad phone +447700900140 token " + chat2desksim.Token + ": Hi Ada"
 	for _, s := range suffixes {
 		if x := deliver(t, a, text("whatsapp", "+4477009001"+s)); x.Err != nil {
 			keep(x.Err)

@@ -83,7 +83,7 @@ func signed(t *testing.T, body []byte) connector.Request {
 		t.Fatal(err)
 	}
 	req := *post("/events", string(body))
-	req.Header.Set(s.Header, s.Sign(body))
+	req.Header.Set(s.Header, s.Sign(req.Header, body))
 	return req
 }
 

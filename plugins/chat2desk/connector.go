@@ -35,6 +35,7 @@ type config struct {
 	SignatureAlgorithm string           `json:"signature_algorithm,omitempty" jsonschema:"sha256 (default), sha1 or sha512; not documented"`
 	SignatureEncoding  string           `json:"signature_encoding,omitempty" jsonschema:"hex (default) or base64; not documented"`
 	SignaturePrefix    string           `json:"signature_prefix,omitempty" jsonschema:"text before the signature, such as sha256=; default none"`
+	SignatureContent   string           `json:"signature_content,omitempty" jsonschema:"what is signed, which is not documented: default {body}, the raw body; {NAME} is another header, as in {X-Timestamp}.{body}"`
 	ReceiptID          string           `json:"receipt_id,omitempty" jsonschema:"field of outbox_status for the message, which is not documented; default message_id, else id"`
 	ReceiptStatus      string           `json:"receipt_status,omitempty" jsonschema:"field of outbox_status for the state; default status, else recipient_status"`
 	ReceiptError       string           `json:"receipt_error,omitempty" jsonschema:"field of outbox_status for the messenger's error; default error, else message"`
@@ -73,9 +74,9 @@ const (
 
 // byPhone are the transports whose clients have a phone number, so that a client can be made for one.
 var byPhone = []string{"whatsapp", transportDialog, "wa_direct", "wa_clickatell", "wa_infobip", "wa_cm", "wa_tr", "wa_wavy", "wa_botmaker", "tg_user", "viber",
-	"viber_business", "viber_tr", "viber_infobip", "sms", "sms_infobip", "vox_implant"}
+	"viber_business", "viber_public", "viber_tr", "viber_infobip", "sms", "sms_infobip", "vox_implant"}
 
-var byUserID = []string{"telegram", "viber_public", "facebook", "insta_direct", "insta_i2crm", "insta_local", "vk", "vkontakte", "ok", "wechat", "skype", "email",
+var byUserID = []string{"telegram", "facebook", "insta_direct", "insta_i2crm", "insta_local", "vk", "vkontakte", "ok", "wechat", "skype", "email",
 	"widget", "external", "yandex_dialogs", transportSystem}
 
 func transportOf(c message.Channel) string { return cmp.Or(transports[c], string(c)) }
@@ -104,7 +105,7 @@ func channels() []connector.ChannelInfo {
 
 func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	timeout, err := time.ParseDuration(cmp.Or(cfg.Timeout, "0s"))
-	if err != nil || timeout < 0 {
+	if err != nil {
 		return nil, misconfigured(env, "timeout must be a duration such as 15s")
 	}
 	choose := func(name string, value *string, allowed ...string) { // the first is the default
@@ -127,7 +128,7 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	}
 	a := &account{name: env.Account, cfg: cfg, client: client, now: time.Now,
 		signature: chat2deskapi.Signature{Header: cfg.SignatureHeader, Algorithm: cfg.SignatureAlgorithm, Encoding: cfg.SignatureEncoding,
-			Prefix: cfg.SignaturePrefix, Secret: cfg.WebhookSecret.Reveal()}}
+			Prefix: cfg.SignaturePrefix, Content: cfg.SignatureContent, Secret: cfg.WebhookSecret.Reveal()}}
 	if err := a.signature.Check(); err != nil {
 		return nil, misconfigured(env, "%w", err)
 	}

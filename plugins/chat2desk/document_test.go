@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/hermodhq/hermod/plugins/chat2desk"
 	"github.com/hermodhq/hermod/plugins/chat2desk/chat2desksim"
 	"github.com/hermodhq/hermod/sdk/fault"
 )
@@ -29,7 +29,8 @@ type example struct {
 // documented is a company that has what the examples name.
 func documented() chat2desksim.Options {
 	return chat2desksim.Options{Data: map[string][]object{
-		"webhooks": {{"id": 6, "name": "old", "url": "https://old.example/", "events": []string{"inbox"}, "status": "enable", "errors": []object{{"text": "500", "created_at": 1767322800}}, "channels": []int{}}},
+		"requests": {{"id": 88, "client_id": 100, "tags": []object{{"id": 1, "label": "vip"}}}},
+		"webhooks": {{"id": 6, "name": "old", "url": "https://old.example/", "events": []string{"inbox"}, "status": "enable", "errors": []object{{"text": "500", "created_at": 1767322800}}, "channels": []int{}, "source": "client"}},
 		"clients": {{"id": 100, "phone": "447700900140", "assigned_name": "Ada", "client_phone": nil, "custom_fields": object{"12": "gold"}, "external_id": nil, "tags": []any{}},
 			{"id": 102, "phone": "[tg] 900100", "tags": []object{{"id": 1, "label": "vip"}}}},
 	}}
@@ -148,7 +149,7 @@ var provocations = []struct{ text, op, in, told string }{
 	{"operator group not found", "message.transfer_to_group", `{"id":502,"group_id":9}`, ""},
 	{"operator not found", "message.transfer", `{"id":502,"operator_id":9}`, ""},
 	{"client not found", "tag.remove", `{"id":1,"client_id":100}`, ""},
-	{"request not found", "tag.remove", `{"id":1,"request_id":88}`, ""},
+	{"request not found", "tag.remove", `{"id":1,"request_id":99}`, ""},
 	{"tag not found", "tag.get", `{"id":9}`, ""},
 	{"dialog not found", "dialog.update", `{"id":9,"state":"open"}`, "Dialog not found"},
 	{"message not found", "message.read", `{"id":9}`, ""},
@@ -157,22 +158,19 @@ var provocations = []struct{ text, op, in, told string }{
 	{"attachment", "message.send", `{"client_id":100,"attachment":"https://files.test/missing.png"}`, ""},
 }
 
-// TestDocumentErrors holds the fault of every known text, with HTTP status 200 and with another.
+// TestDocumentErrors holds the fault of every text of the fault table, which TestFaultTable holds to be the document's, with HTTP status
+// 200 and with another.
 func TestDocumentErrors(t *testing.T) {
-	raw, err := os.ReadFile("testdata/error_texts.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	known := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)^\| ([^|]+?) \|`).FindAllStringSubmatch(string(raw), -1)[1:] {
-		known[m[1]] = false
+	for _, text := range chat2desk.KnownTexts() {
+		known[text] = false
 	}
 	var out strings.Builder
 	for _, p := range provocations {
-		if _, ok := known[p.text]; !ok {
-			t.Errorf("%q is not in testdata/error_texts.md", p.text)
+		if _, ok := known[strings.ToLower(p.text)]; !ok {
+			t.Errorf("%q is not in the fault table", p.text)
 		}
-		known[p.text] = true
+		known[strings.ToLower(p.text)] = true
 		if p.op == "" {
 			continue
 		}

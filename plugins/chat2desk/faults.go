@@ -108,12 +108,10 @@ func classify(err error) *fault.Fault {
 	switch e, ok := errors.AsType[*chat2deskapi.NoReplyError](err); {
 	case !ok:
 		return fault.New(fault.Internal, "client_failed", "%w", err)
-	case e.Sent:
-		return fault.New(fault.OutcomeUnknown, string(e.Reason), "%s was sent and got no usable answer: %w", e.Call, e.Err)
 	case e.Reason == chat2deskapi.RequestInvalid:
 		return fault.New(fault.ContentRejected, string(e.Reason), "%s cannot be called: %w", e.Call, e.Err)
 	default:
-		return fault.New(fault.Unavailable, string(e.Reason), "%s could not be sent: %w", e.Call, e.Err)
+		return e.Fault()
 	}
 }
 
@@ -126,7 +124,7 @@ func refusal(e *chat2deskapi.Error) *fault.Fault {
 			r = row{fault.Internal, "text_unknown", 0}
 		}
 	}
-	f := fault.New(r.class, r.code, "Chat2Desk refused %s", e.Call).WithVendor("http "+strconv.Itoa(e.Status), e.Text)
+	f := fault.New(r.class, r.code, "Chat2Desk refused %s", e.Call).WithVendor("http "+strconv.Itoa(e.Status), e.Told)
 	if r.class.Action() != fault.Retry {
 		return f
 	}

@@ -19,22 +19,21 @@ const (
 func op[In any](name string, e api.Endpoint[In], summary string, mutates bool) connector.Operation[*account] {
 	return connector.Op(name, e.Name(), summary, mutates, func(ctx context.Context, a *account, in In) (api.Reply, error) {
 		r, err := e.Raw(ctx, a.client, in)
-		if refused, ok := errors.AsType[*api.Error](err); ok {
-			if settled, ok := settle(refused); ok {
-				return settled, nil
-			}
+		if settled, ok := settle(err); ok {
+			return settled, nil
 		}
 		return r, faultOf(err, mutates)
 	})
 }
 
 // settle reads refusals that say that what was wanted is so already.
-func settle(e *api.Error) (api.Reply, bool) {
-	if id, ok := e.ExistingClient(); ok {
+func settle(err error) (api.Reply, bool) {
+	if id, ok := api.ExistingClient(err); ok {
 		data, err := json.Marshal(map[string]any{"id": id, "existing": true})
 		return api.Reply{Data: data, Message: "the client exists already"}, err == nil
 	}
-	return api.Reply{Message: "the dialog has this state already"}, strings.Contains(strings.ToLower(e.Text), "already has state")
+	e, refused := errors.AsType[*api.Error](err)
+	return api.Reply{Message: "the dialog has this state already"}, refused && strings.Contains(strings.ToLower(e.Text), "already has state")
 }
 
 func operations() []connector.Operation[*account] {

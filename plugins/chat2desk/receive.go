@@ -36,7 +36,7 @@ func eventType(hook string) message.EventType {
 
 func eventTypes() []message.EventType {
 	var list []message.EventType
-	for _, hook := range chat2deskapi.Events() {
+	for _, hook := range append(chat2deskapi.Events(), chat2deskapi.Unnamed) {
 		list = append(list, eventType(hook))
 	}
 	slices.Sort(list)
@@ -106,7 +106,9 @@ func (a *account) event(h *chat2deskapi.Hook, raw []byte) message.Event {
 	case "outbox_status":
 		key = a.receipt(&e, h)
 	case "new_client":
-		key = string("new_client:" + h.Client.ID)
+		if h.Client.ID != "" {
+			key = string("new_client:" + h.Client.ID)
+		}
 	case "add_tag_to_client", "delete_tag_from_client":
 		e.Contact = &message.Contact{User: e.User}
 		e.Data, _ = json.Marshal(map[string]any{"tag": h.ID.Int(), "change": h.HookType}) // numbers and text always fit
@@ -130,12 +132,12 @@ func (a *account) eventID(key string, raw []byte, timed bool) message.EventID {
 	return message.EventID("chat2desk-" + hex.EncodeToString(sum[:16]))
 }
 
-var authors = map[chat2deskapi.Text]string{"from_client": "client", "to_client": "bot", "autoreply": "bot"}
+var authors = map[chat2deskapi.Text]string{"from_client": "client", "to_client": "bot", "autoreply": "bot", "inbox": "client", "outbox": "bot"}
 
 // said reads a message. An outbox with the external_id of an attempt is the receipt of it: the answer to the attempt may have been lost.
 func (a *account) said(e *message.Event, h *chat2deskapi.Hook) {
-	in := &message.Inbound{VendorID: message.VendorMessageID(h.MessageID), Channel: channelOf(string(h.Transport)), From: cmp.Or(authors[h.Type], "system"),
-		At: chat2deskapi.ParseTime(string(h.EventTime)), Content: message.Content{Text: string(h.Text), Media: a.media(&h.Media)}}
+	in := &message.Inbound{VendorID: message.VendorMessageID(h.MessageID), Channel: channelOf(string(h.Transport)), From: cmp.Or(authors[h.Type], authors[h.HookType], "system"),
+		At: chat2deskapi.ParseTime(string(h.EventTime)), Content: message.Content{Text: string(cmp.Or(h.Text, h.Coordinates)), Media: a.media(&h.Media)}}
 	if h.Type == "to_client" && h.OperatorID.Int() != 0 {
 		in.From, in.Author = "agent", string(h.OperatorID)
 	}
@@ -149,16 +151,17 @@ func (a *account) said(e *message.Event, h *chat2deskapi.Hook) {
 
 // media returns the first file of a message; the vendor's payload has them all.
 func (a *account) media(m *chat2deskapi.Media) *message.Media {
-	var files [][3]string // path, type and name
+	var files []message.Media
 	for _, f := range m.Attachments {
-		files = append(files, [3]string{string(f.Link), kindOf(string(cmp.Or(f.Name, f.Link))), string(f.Name)})
+		files = append(files, message.Media{Type: kindOf(string(cmp.Or(f.Name, f.Link))), URL: string(f.Link), Name: string(f.Name)})
 	}
-	files = append(files, [][3]string{{string(m.Photo), "image"}, {string(m.Video), "video"}, {string(m.Audio), "audio"}, {string(m.PDF), "document"}}...)
-	i := slices.IndexFunc(files, func(f [3]string) bool { return f[0] != "" }) // broken entries have no link
+	files = append(files, message.Media{Type: "image", URL: string(m.Photo)}, message.Media{Type: "video", URL: string(m.Video)},
+		message.Media{Type: "audio", URL: string(m.Audio)}, message.Media{Type: "document", URL: string(m.PDF)})
+	i := slices.IndexFunc(files, func(f message.Media) bool { return f.URL != "" }) // broken entries have no link
 	if i < 0 {
 		return nil
 	}
-	out := &message.Media{Type: files[i][1], URL: files[i][0], Name: files[i][2]}
+	out := &files[i]
 	switch absolute := strings.HasPrefix(out.URL, "https://") || strings.HasPrefix(out.URL, "http://"); {
 	case !absolute && a.cfg.StorageURL != "":
 		out.URL = strings.TrimRight(a.cfg.StorageURL, "/") + "/" + strings.TrimLeft(out.URL, "/")
@@ -177,7 +180,9 @@ func kindOf(name string) string { return cmp.Or(kinds[strings.ToLower(path.Ext(n
 func contact(p *chat2deskapi.Person) *message.Contact {
 	c := &message.Contact{User: message.VendorUserID(p.ID), Name: string(cmp.Or(p.AssignedName, p.Name)), Fields: map[string]string{}}
 	if number := cmp.Or(digits(string(p.Phone)), digits(string(p.ClientPhone))); number != "" {
-		c.Phone = "+" + number
+		if c.Phone = "+" + number; len(number) == 13 && strings.HasPrefix(number, "521") {
+			c.Phone = "+52" + number[3:] // see forms
+		}
 	}
 	for name, v := range map[string]chat2deskapi.Text{"phone": p.Phone, "username": p.Username, "comment": p.Comment, "external_id": cmp.Or(p.ExternalID, p.ClientExternalID)} {
 		if v != "" {
@@ -196,13 +201,19 @@ var outcomes = map[string]message.Outcome{
 	"failed": message.Failed, "error": message.Failed, "not delivered": message.Failed, "undelivered": message.Failed,
 }
 
-// state reads a state and the messenger's error beside it. It reports whether the state is known.
-func state(word, reason string) (message.Receipt, bool) {
-	word = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(word)), "_", " ")
-	r := message.Receipt{Outcome: outcomes[word]}
+// state reads a message's states, of which there may be two, and the messenger's error: a failure counts most, then what is furthest.
+// The messenger's words can speak of the message only, never of the account. It reports whether a state is known.
+func state(reason string, words ...string) (r message.Receipt, known bool) {
+	word := ""
+	for _, w := range words {
+		w = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(w)), "_", " ")
+		if o := outcomes[w]; o == message.Failed || r.Outcome != message.Failed && o.Rank() > r.Outcome.Rank() {
+			r.Outcome, word = o, w
+		}
+	}
 	if r.Outcome == message.Failed {
 		means, known := textRow(reason)
-		if !known {
+		if !known || means.class.Action() != fault.Next {
 			means = row{fault.Internal, "not_delivered", 0}
 		}
 		r.Fault = fault.New(means.class, means.code, "Chat2Desk reports that the message was not delivered").WithVendor(word, reason)
@@ -224,8 +235,14 @@ func (a *account) receipt(e *message.Event, h *chat2deskapi.Hook) string {
 		return ""
 	}
 	e.User = message.VendorUserID(field("client_id"))
-	id, word := field(a.cfg.ReceiptID, "message_id", "id"), field(a.cfg.ReceiptStatus, "status", "recipient_status")
-	r, known := state(word, field(a.cfg.ReceiptError, "error", "message"))
+	id, words := field(a.cfg.ReceiptID, "message_id", "id"), []string{field(a.cfg.ReceiptStatus)}
+	if words[0] == "" {
+		words = []string{field("status"), field("recipient_status")}
+	}
+	if strings.Join(words, "") == "" && field(a.cfg.ReceiptError, "error") != "" {
+		words = []string{"error"} // the event is there to tell of messengers' errors
+	}
+	r, known := state(field(a.cfg.ReceiptError, "error", "message"), words...)
 	r.VendorID, r.At = message.VendorMessageID(id), chat2deskapi.ParseTime(string(h.EventTime))
 	r.Message, r.Attempt = attemptOf(field("external_id"))
 	if !known || r.VendorID == "" && r.Message == "" {
@@ -233,7 +250,7 @@ func (a *account) receipt(e *message.Event, h *chat2deskapi.Hook) string {
 		return ""
 	}
 	e.Message, e.Receipt = r.Message, &r
-	return "outbox_status:" + id + ":" + externalID(r.Message, r.Attempt) + ":" + word
+	return "outbox_status:" + id + ":" + externalID(r.Message, r.Attempt) + ":" + strings.Join(words, "/")
 }
 
 // Query asks for the state of a message.
@@ -246,10 +263,12 @@ func (a *account) Query(ctx context.Context, q connector.Query) (message.Receipt
 	if err = chat2deskapi.GetMessage.Do(ctx, a.client, chat2deskapi.IDRequest{ID: id}, &m); err != nil {
 		return message.Receipt{}, faultOf(err, reads)
 	}
-	word := string(cmp.Or(m.Status, m.RecipientStatus))
-	r, known := state(cmp.Or(word, "pending"), string(m.RecipientStatus))
+	if m.Status == "" && m.RecipientStatus == "" {
+		m.Status = "pending"
+	}
+	r, known := state(string(m.RecipientStatus), string(m.Status), string(m.RecipientStatus))
 	if !known {
-		return r, fault.New(fault.Internal, "status_unknown", "the message has a state that is not known").WithVendor(word, "")
+		return r, fault.New(fault.Internal, "status_unknown", "the message has a state that is not known").WithVendor(string(m.Status), "")
 	}
 	r.VendorID, r.Message, r.Attempt = q.VendorID, q.Message, q.Attempt
 	return r, nil

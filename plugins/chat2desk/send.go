@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/hermodhq/hermod/plugins/chat2desk/internal/chat2deskapi"
 	"github.com/hermodhq/hermod/sdk/connector"
@@ -29,9 +27,6 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	sent, err := chat2deskapi.Send(ctx, a.client, in)
 	if err != nil {
 		f := fault.From(faultOf(err, mutates))
-		if refused, ok := errors.AsType[*chat2deskapi.Error](err); ok && repeats(refused.Text, in.Text, in.AttachmentFilename) {
-			f.VendorText = "[the message]"
-		}
 		if f.Code == "client_unknown" {
 			a.clients.Remove(remember)
 		}
@@ -45,20 +40,11 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	return connector.Result{VendorID: message.VendorMessageID(sent.MessageID), Outcome: message.Accepted, User: message.VendorUserID(strconv.FormatInt(in.ClientID, 10))}, nil
 }
 
-// repeats reports whether the vendor's words hold the beginning of something private, as it is or as JSON.
-func repeats(words string, private ...string) bool {
-	return slices.ContainsFunc(private, func(s string) bool {
-		start := string([]rune(s)[:min(16, utf8.RuneCountInString(s))])
-		escaped, _ := json.Marshal(start) // text always fits
-		return strings.TrimSpace(start) != "" && (strings.Contains(words, start) || strings.Contains(words, strings.Trim(string(escaped), `"`)))
-	})
-}
-
 // taken looks for the attempt among the client's latest messages, after an answer that leaves its outcome unknown. Nothing found, or
 // no answer, leaves it so.
 func (a *account) taken(ctx context.Context, in *chat2deskapi.SendRequest) chat2deskapi.Text {
 	var rows []chat2deskapi.Message
-	_ = chat2deskapi.ListMessages.Do(ctx, a.client, chat2deskapi.MessagesRequest{ClientID: in.ClientID, Page: chat2deskapi.Page{Order: "desc", Limit: 50}}, &rows)
+	_ = chat2deskapi.ListMessages.Do(ctx, a.client, chat2deskapi.MessagesRequest{ClientID: in.ClientID, Page: chat2deskapi.Page{Limit: 50}, Order: "desc"}, &rows)
 	for i := range rows {
 		if rows[i].OwnID() == in.ExternalID {
 			return rows[i].ID
@@ -67,13 +53,19 @@ func (a *account) taken(ctx context.Context, in *chat2deskapi.SendRequest) chat2
 	return ""
 }
 
+// ours begins every external_id of ours: other programs of the company give their messages ids as well.
+const ours = "hermod/"
+
 // externalID names an attempt to Chat2Desk, and attemptOf reads it back.
-func externalID(id message.ID, attempt int) string { return string(id) + "/" + strconv.Itoa(attempt) }
+func externalID(id message.ID, attempt int) string {
+	return ours + string(id) + "/" + strconv.Itoa(attempt)
+}
 
 func attemptOf(external string) (id message.ID, attempt int) {
-	before, after, _ := strings.Cut(external, "/")
-	if n, err := strconv.Atoi(after); err == nil && n > 0 && before != "" {
-		return message.ID(before), n
+	name, mine := strings.CutPrefix(external, ours)
+	i := strings.LastIndex(name, "/")
+	if n, err := strconv.Atoi(name[i+1:]); mine && i > 0 && err == nil && n > 0 {
+		return message.ID(name[:i]), n
 	}
 	return "", 0
 }
@@ -86,6 +78,9 @@ func (a *account) request(d *connector.Delivery) (chat2deskapi.SendRequest, erro
 	}
 	if in.Transport == transportSystem {
 		in.Transport, in.Type = "", cmp.Or(in.Type, "system")
+	}
+	if !slices.Contains([]string{"", "to_client", "autoreply", "system", "comment"}, in.Type) { // a comment must not reach the client
+		return in, fault.New(fault.ContentRejected, "type_invalid", "the label chat2desk.type is not to_client, autoreply, system or comment")
 	}
 	if a.cfg.WithoutDialog {
 		in.OpenDialog = new(bool)
@@ -189,7 +184,7 @@ func (a *account) find(ctx context.Context, d *connector.Delivery, in *chat2desk
 		return remember, nil
 	}
 	if a.cfg.WriteFirst && slices.Contains(byPhone, in.Transport) {
-		in.ClientID, err = chat2deskapi.EnsureClient(ctx, a.client, chat2deskapi.CreateClientRequest{Phone: phone, Transport: in.Transport,
+		in.ClientID, err = chat2deskapi.EnsureClient(ctx, a.client, chat2deskapi.CreateClientRequest{Phone: forms(phone, in.Transport)[0], Transport: in.Transport,
 			ChannelID: a.cfg.ChannelID, Nickname: d.To.Name})
 	} else {
 		in.ClientID, err = a.lookup(ctx, phone, in.Transport)
@@ -207,20 +202,33 @@ func (a *account) find(ctx context.Context, d *connector.Delivery, in *chat2desk
 // lookup returns the client with the phone number, one that the transport reaches if there are several. Chat2Desk ignores filters
 // that it does not know, so every row is compared.
 func (a *account) lookup(ctx context.Context, phone, transport string) (id int64, err error) {
-	var rows []chat2deskapi.Person
-	err = chat2deskapi.ListClients.Do(ctx, a.client, chat2deskapi.ClientsRequest{Phone: phone, Page: chat2deskapi.Page{Limit: chat2deskapi.MaxLimit}}, &rows)
-	for _, p := range rows {
-		if string(p.Phone) != phone && digits(string(p.ClientPhone)) != phone {
-			continue
-		}
-		for _, c := range p.Channels {
-			if slices.Contains(c.Transports, chat2deskapi.Text(transport)) {
-				return p.ID.Int(), nil
+	for _, form := range forms(phone, transport) {
+		var rows []chat2deskapi.Person
+		err = chat2deskapi.ListClients.Do(ctx, a.client, chat2deskapi.ClientsRequest{Phone: form, Page: chat2deskapi.Page{Limit: chat2deskapi.MaxLimit}}, &rows)
+		for _, p := range rows {
+			if digits(string(p.Phone)) != form && digits(string(p.ClientPhone)) != form {
+				continue
 			}
+			for _, c := range p.Channels {
+				if slices.Contains(c.Transports, chat2deskapi.Text(transport)) {
+					return p.ID.Int(), nil
+				}
+			}
+			id = cmp.Or(id, p.ID.Int())
 		}
-		id = cmp.Or(id, p.ID.Int())
+		if err != nil || id != 0 {
+			return id, err
+		}
 	}
-	return id, err
+	return 0, nil
+}
+
+// forms are the ways in which Chat2Desk may write a number, the likeliest first: Mexican ones have a 1 behind the country code on WhatsApp.
+func forms(phone, transport string) []string {
+	if onWhatsApp := transport == "whatsapp" || strings.HasPrefix(transport, "wa_"); onWhatsApp && len(phone) == 12 && strings.HasPrefix(phone, "52") {
+		return []string{"521" + phone[2:], phone}
+	}
+	return []string{phone}
 }
 
 // digits leaves the digits of a phone number; what is not written as one is left out whole, as "[chat] 1a2b" is.

@@ -43,7 +43,7 @@ var (
 // TestSend holds the exact request of each kind of content.
 func TestSend(t *testing.T) {
 	sim, url := startSim(t, chat2desksim.Options{})
-	const end = `,"client_id":100,"text":"Hi Ada","external_id":"01HX/1"}`
+	const end = `,"client_id":100,"text":"Hi Ada","external_id":"hermod/01HX/1"}`
 	const buttons = `[{"type":"reply","text":"Yes","payload":"y","color":"green"},{"type":"url","text":"Track","url":"https://example.org/t"}]`
 	const list = `{"type":"list","header":{"type":"text","text":"H"},"body":{"text":"Hi Ada"},"footer":{"text":"F"},` +
 		`"action":{"button":"Open","sections":[{"title":"S","rows":[{"id":"1","title":"One","description":"first"}]}]}}`

@@ -78,7 +78,7 @@ func (s *Sim) post(j job) bool {
 	text := "unreachable"
 	if req, err := http.NewRequestWithContext(s.ctx, http.MethodPost, j.url, bytes.NewReader(j.body)); err == nil {
 		if sign := s.opts.Signature; sign.Secret != "" && sign.Check() == nil {
-			req.Header.Set(sign.Header, sign.Sign(j.body))
+			req.Header.Set(sign.Header, sign.Sign(req.Header, j.body))
 		}
 		req.Header.Set("Content-Type", "application/json")
 		if res, err := s.client.Do(req); err == nil {
@@ -135,7 +135,7 @@ func (s *Sim) saveWebhook(c *call) any {
 		return refusal{errors: errs}
 	}
 	if w == nil {
-		w = s.add("webhooks", Object{"status": "enable", "errors": []any{}, "channels": []any{}})
+		w = s.add("webhooks", Object{"status": "enable", "errors": []any{}, "channels": []any{}, "source": "client"})
 	}
 	return c.set(w)
 }

@@ -44,7 +44,7 @@ var routes = map[string]handler{
 	"GET requests/{id}": one("requests"), "GET requests/{id}/messages": (*Sim).requestMessages, "PUT requests/close": (*Sim).closeRequest,
 	"GET tickets": rows("tickets"), "GET tickets/{id}": one("tickets"), "POST tickets": store("tickets", "new_ticket"), "PUT tickets/{id}": change("tickets", "ticket_updated"),
 	"PUT tickets": change("tickets", "ticket_updated"), "DELETE tickets/{id}": remove("tickets", "ticket_deleted"), "DELETE tickets": remove("tickets", "ticket_deleted"),
-	"GET help/tickets": first("help/tickets"), "GET statistics": rows("statistics", "report", "date"),
+	"GET help/tickets": first("help/tickets"), "GET statistics": (*Sim).statistics,
 	"GET webhooks": rows("webhooks"), "POST webhooks": (*Sim).saveWebhook, "PUT webhooks/{id}": (*Sim).saveWebhook, "DELETE webhooks/{id}": remove("webhooks", ""),
 	"POST companies/web_hook": nothing, "POST companies/chat_close_web_hook": nothing, "PUT companies": nothing, "GET companies/info": first("companies/info"),
 	"GET companies/api_info": first("companies/api_info"), "GET help/api_modes": rows("help/api_modes"), "GET help/roles": first("help/roles"), "GET help/dialog_states": first("help/dialog_states"),
@@ -76,6 +76,18 @@ func (c *call) filtered(list []Object, filters ...string) []Object {
 // rows lists a kind of thing by the filters it knows, and ignores all others.
 func rows(name string, filters ...string) handler {
 	return func(s *Sim, c *call) any { return s.page(c, c.filtered(s.data[name], filters...)) }
+}
+
+// statistics are rows by report and day, which only one report repeats.
+func (s *Sim) statistics(c *call) any {
+	p := s.page(c, c.filtered(s.data["statistics"], "report", "date"))
+	for i := range p.rows {
+		p.rows[i] = maps.Clone(p.rows[i])
+		if delete(p.rows[i], "report"); c.text("report") != "operator_stats" {
+			delete(p.rows[i], "date")
+		}
+	}
+	return p
 }
 
 func (s *Sim) page(c *call, list []Object) page {
@@ -208,6 +220,9 @@ func transfer(to, param, title string) handler {
 		case s.find(to, c.text(param)) == nil:
 			return wrong(param, "%s not found", title)
 		}
+		if d := s.find("dialogs", str(m["dialog_id"])); d != nil && param == "operator_id" {
+			d[param] = c.Object[param]
+		}
 		s.emit("dialog_transferred", Object{"client_id": m["client_id"], "dialog_id": m["dialog_id"], param: c.Object[param]})
 		return nil
 	}
@@ -233,9 +248,9 @@ func list(v any) (out []string) {
 	return out
 }
 
-func (s *Sim) dialog(client any) Object {
+func (s *Sim) dialog(client any, state string) Object {
 	for _, d := range s.data["dialogs"] {
-		if str(d["client_id"]) == str(client) && d["state"] == "open" {
+		if str(d["client_id"]) == str(client) && d["state"] == state {
 			return d
 		}
 	}
@@ -245,13 +260,17 @@ func (s *Sim) dialog(client any) Object {
 // say adds a message to the client's dialog and request, both opened where need be, and emits its event.
 func (s *Sim) say(event string, client, m Object, open bool) Object {
 	m["client_id"], m["created"] = client["id"], s.now()
-	d := s.dialog(client["id"])
+	d := s.dialog(client["id"], "open")
 	if d == nil && open {
 		r := s.add("requests", Object{"client_id": client["id"]})
-		d = s.add("dialogs", Object{"state": "open", "client_id": client["id"], "operator_id": nil, "last_request_id": r["id"], "begin": s.now()})
+		if d = s.dialog(client["id"], "closed"); d == nil { // else a new request in the same dialog
+			d = s.add("dialogs", Object{"client_id": client["id"], "operator_id": nil, "begin": s.now()})
+		}
+		d["state"], d["last_request_id"] = "open", r["id"]
 		s.emit("new_request", Object{"client_id": client["id"], "dialog_id": d["id"], "request_id": r["id"], "channel_id": m["channel_id"]})
 	}
 	m["dialog_id"], m["request_id"] = d["id"], d["last_request_id"]
+	s.latest[str(client["id"])] = m
 	payload := maps.Clone(s.add("messages", m))
 	payload["message_id"], payload["client"] = m["id"], client
 	s.emit(event, payload)
@@ -275,6 +294,9 @@ func (s *Sim) send(c *call) any {
 	}
 	event := map[string]string{"comment": "comment", "to_client": "outbox", "autoreply": "outbox"}[kind]
 	m := c.set(Object{"read": 1, "status": "pending", "type": kind, "extra_data": Object{"external_id": c.Object["external_id"]}})
+	for _, k := range []string{"transport", "channel_id"} {
+		m[k] = cmp.Or(m[k], s.latest[str(client["id"])][k])
+	}
 	s.say(event, client, m, c.text("open_dialog") != "false")
 	if event == "outbox" {
 		s.wg.Go(func() { s.progress(m, c.states) })
@@ -383,7 +405,7 @@ func (s *Sim) updateDialog(c *call) any {
 }
 
 func (s *Sim) closeRequest(c *call) any {
-	if d := s.dialog(c.Object["client_id"]); d != nil {
+	if d := s.dialog(c.Object["client_id"], "open"); d != nil {
 		return s.updateDialog(&call{Object: Object{"id": d["id"], "state": "closed"}})
 	}
 	return refusal{message: "request not found"}

@@ -1,11 +1,11 @@
 // Package chat2desksim simulates Chat2Desk for demos and tests: every endpoint of its Public API, the envelope with all its known
 // exceptions, both kinds of paging, webhooks with retries and signature, and every way of failing that the field knows.
 //
-// What no public document tells is invented here: HTTP status 200 for refusals (Options.Refusal), 404 for unknown pages; the wording
-// of refusals about missing fields; an attachment with "missing" in its URL cannot be loaded; start_id counts its own row; what
-// tickets, operators, tags and access rights store; the fields of outbox_status (client_id, message_id, status, error), comment, operator
-// and dialog events; all of several webhooks with one event fire; the signature (Options.Signature). The two older webhooks and changes
-// of the company have no effect, and a request's messages do not follow from what is sent.
+// What no public document tells is invented here: HTTP status 200 for refusals (Options.Refusal), 404 for unknown pages, 403 for a
+// widget token; the wording of refusals about missing fields; an attachment with "missing" in its URL cannot be loaded; start_id counts
+// its own row; what tickets, operators, tags and access rights store; the fields of outbox_status (client_id, message_id, status, error),
+// comment, operator and dialog events; all of several webhooks with one event fire; the signature (Options.Signature). The two older
+// webhooks and changes of the company have no effect, and a request's messages do not follow from what is sent.
 package chat2desksim
 
 import (
@@ -26,8 +26,11 @@ import (
 	"github.com/hermodhq/hermod/plugins/chat2desk/internal/chat2deskapi"
 )
 
-// Token is the API token.
-const Token = "0123456789abcdef0123456789abcdef"
+// Token is the API token. With a WidgetToken, which belongs to the online chat, the API answers with HTTP status 403.
+const (
+	Token       = "0123456789abcdef0123456789abcdef"
+	WidgetToken = "widget-0123456789abcdef"
+)
 
 const kept = 100_000
 
@@ -70,6 +73,7 @@ type Sim struct {
 	requests []Request
 	sent     map[string]int // messages by client
 	forced   map[string][]Behavior
+	latest   map[string]Object    // message by client
 	failing  map[string]time.Time // since when, by webhook
 	last     int64                // id
 }
@@ -85,7 +89,7 @@ func New(o Options) *Sim {
 	o.Pace, o.Refusal = cmp.Or(o.Pace, 1), cmp.Or(o.Refusal, http.StatusOK)
 	s := &Sim{opts: o, events: make(chan job, 4096), client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 		mux: http.NewServeMux(), data: map[string][]Object{}, sent: map[string]int{}, forced: map[string][]Behavior{},
-		failing: map[string]time.Time{}, last: 1000}
+		latest: map[string]Object{}, failing: map[string]time.Time{}, last: 1000}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	all := map[string][]Object{}
 	if err := json.Unmarshal([]byte(defaults), &all); err != nil {
@@ -93,6 +97,9 @@ func New(o Options) *Sim {
 	}
 	maps.Copy(all, o.Data)
 	s.data = copied(all)
+	for _, m := range s.data["messages"] {
+		s.latest[str(m["client_id"])] = m
+	}
 	for pattern, h := range routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		s.mux.HandleFunc(method+" /v1/"+path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, pattern, h) })
@@ -268,6 +275,8 @@ func (s *Sim) run(r *http.Request, c *call, h handler) (any, int) {
 	switch token := r.Header.Get("Authorization"); {
 	case token == "" && !strings.HasSuffix(r.URL.Path, "/help/transports"):
 		v = refusal{message: "You need to auth"}
+	case token == WidgetToken:
+		return Object{"status": "error"}, http.StatusForbidden
 	case token != "" && token != Token:
 		v = refusal{message: "Token is not correct"}
 	default:

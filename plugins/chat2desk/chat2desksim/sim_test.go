@@ -57,6 +57,24 @@ func TestEdges(t *testing.T) {
 	}
 }
 
+// TestSameDialog holds that a client who goes on in a closed dialog starts a new request in it, and that a transfer changes its operator.
+func TestSameDialog(t *testing.T) {
+	s := New(Options{})
+	defer s.Close()
+	ask(t, s, "GET", "/v1/messages/502/transfer?operator_id=3", Token, "")
+	ask(t, s, "PUT", "/v1/dialogs/31", Token, `{"state":"closed"}`)
+	_, body := ask(t, s, "POST", "/v1/messages", Token, `{"client_id":100,"text":"hi"}`)
+	d := s.Rows("dialogs")
+	if len(d) != 1 || d[0]["state"] != "open" || str(d[0]["last_request_id"]) == "88" || str(d[0]["operator_id"]) != "3" {
+		t.Errorf("dialogs %v", d)
+	}
+	for _, want := range []string{`"dialog_id":31`, `"transport":"whatsapp"`, `"channel_id":7`} { // of the client's last message
+		if !strings.Contains(body, want) {
+			t.Errorf("%s lacks %s", body, want)
+		}
+	}
+}
+
 // TestRefusals holds the refusals of writing endpoints.
 func TestRefusals(t *testing.T) {
 	five := []Object{{"id": 1, "url": "a"}, {"id": 2, "url": "b"}, {"id": 3, "url": "c"}, {"id": 4, "url": "d"}, {"id": 5, "url": "e"}}

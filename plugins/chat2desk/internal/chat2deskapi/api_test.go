@@ -3,14 +3,14 @@ package chat2deskapi
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -87,106 +87,21 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// rows answers with rows of the ids from..to as Chat2Desk pages them.
-func rows(total int, startID, after bool, asked *[]string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		*asked = append(*asked, r.URL.RawQuery)
-		q := r.URL.Query()
-		limit, _ := strconv.Atoi(q.Get("limit"))
-		first, _ := strconv.Atoi(q.Get("offset"))
-		first++
-		step := 1
-		if startID {
-			first, _ = strconv.Atoi(q.Get("start_id"))
-			back := q.Get("direction_reverse") == "true"
-			if back {
-				step = -1
-			}
-			switch {
-			case first == 0:
-				first = 1
-			case after:
-				first += step
-			}
-		}
-		var list []string
-		for id := first; id >= 1 && id <= total && len(list) < min(limit, 200); id += step {
-			list = append(list, fmt.Sprintf(`{"id":%d}`, id))
-		}
-		_, _ = fmt.Fprintf(w, `{"data":[%s],"meta":{"total":%d,"limit":%d},"status":"success"}`, strings.Join(list, ","), total, min(limit, 200))
-	}
-}
-
-// TestPaging walks lists of both kinds, and start_id with and without its own row.
-func TestPaging(t *testing.T) {
-	for _, total := range []int{0, 1, 199, 200, 201, 400, 401} {
-		var asked []string
-		c := serve(t, rows(total, false, false, &asked), Options{})
-		n := 0
-		for p, err := range All[Person](t.Context(), c, ListClients, ClientsRequest{Phone: "44"}) {
-			if n++; err != nil || int(p.ID.Int()) != n {
-				t.Fatalf("row %d is %s, %v", n, p.ID, err)
-			}
-		}
-		if n != total || len(asked) != max(1, (total+199)/200) || !strings.Contains(asked[0], "phone=44") {
-			t.Errorf("%d of %d rows in %d pages", n, total, len(asked))
-		}
-		for _, after := range []bool{false, true} {
-			c := serve(t, rows(total, true, after, &asked), Options{})
-			n := 0
-			for m, err := range All[Message](t.Context(), c, ListMessages, MessagesRequest{Page: Page{Limit: 100}}) {
-				if n++; err != nil || int(m.ID.Int()) != n {
-					t.Fatalf("row %d is %s, %v", n, m.ID, err)
-				}
-			}
-			for m, err := range All[Message](t.Context(), c, ListMessages, MessagesRequest{StartID: int64(total), DirectionReverse: true, Page: Page{Limit: 50}}) {
-				if err != nil || !after && int(m.ID.Int()) != n || after && int(m.ID.Int()) != n-1 {
-					t.Fatalf("backwards: row %d is %s, %v", n, m.ID, err)
-				}
-				n--
-			}
-			if left := map[bool]int{false: 0, true: min(total, 1)}[after]; n != left {
-				t.Errorf("%d rows left of %d", n, total)
-			}
-		}
-	}
-}
-
-// TestPagingEnds holds that a walk ends when its user leaves, at an error, and when the vendor repeats itself for ever.
-func TestPagingEnds(t *testing.T) {
-	var asked []string
-	c := serve(t, rows(1000, false, false, &asked), Options{})
-	for range All[Person](t.Context(), c, ListTags, Page{Limit: 10}) {
-		break
-	}
-	if len(asked) != 1 {
-		t.Errorf("%d pages", len(asked))
-	}
-	calls := 0
-	c = serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		if calls++; calls > 1 {
-			w.WriteHeader(http.StatusInternalServerError)
-		}
-		_, _ = io.WriteString(w, `{"data":[{"id":1}],"meta":{"total":9,"limit":1},"status":"success"}`)
+// TestErrorsAreBounded holds that refusals are cut, and that no URL with its phone number shows.
+func TestErrorsAreBounded(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"status":"error","message":"`+strings.Repeat("é", 1<<20)+`"}`)
 	}, Options{})
-	var errs, n int
-	for _, err := range All[Person](t.Context(), c, ListTags, Page{Limit: 1}) {
-		if n++; err != nil {
-			errs++
-		}
+	_, err := GetClient.Raw(t.Context(), c, IDRequest{ID: 1})
+	if e, ok := errors.AsType[*Error](err); !ok || len(e.Text) > 4096 || !utf8.ValidString(e.Text) {
+		t.Errorf("%.200v", err)
 	}
-	if n != 2 || errs != 1 {
-		t.Errorf("%d rows, %d errors", n, errs)
+	gone, err := New(Options{URL: "http://127.0.0.1:1/v1", Token: "t"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	c = serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"data":[{"id":1},{"id":2}],"meta":{"limit":2},"status":"success"}`)
-	}, Options{})
-	n = 0
-	for range All[Message](t.Context(), c, ListMessages, MessagesRequest{}) {
-		n++
-	}
-	if n != 2 {
-		t.Errorf("%d rows of a list that repeats itself", n)
+	if _, err = ListClients.Raw(t.Context(), gone, ClientsRequest{Phone: "447700900140"}); err == nil || strings.Contains(err.Error(), "447700900140") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -244,6 +159,9 @@ func TestEnsureClient(t *testing.T) {
 		{`{"status":"success","data":[{"id":"5"}]}`, 5, false},
 		{`{"errors":{"client":["Client already exists","{\"id\":1001}"]},"status":"error"}`, 1001, false},
 		{`{"errors":{"client":["client already exist","{\"id\":\"1001\"}"]},"status":"error"}`, 1001, false},
+		{`{"errors":{"client":["Client already exists","{\"id\":1001,\"name\":\"Ada; {Bob}\"}"]},"status":"error"}`, 1001, false},
+		{`{"errors":{"client":["{Client} already exists; see {","{\"id\":1001}"]},"status":"error"}`, 1001, false},
+		{`{"errors":{"client":["Client already exists","{\"id\":null}"]},"status":"error"}`, 0, true},
 		{`{"errors":{"client":["Client already exists","soon"]},"status":"error"}`, 0, true},
 		{`{"errors":{"phone":["{\"id\":1001}"]},"status":"error"}`, 0, true},
 		{`{"status":"success"}`, 0, true},
@@ -271,10 +189,12 @@ func TestRequests(t *testing.T) {
 		{GetMessage.endpoint, IDRequest{7}, "messages/7", ""},
 		{GetTicket.endpoint, TicketRequest{ID: "TICK/9 1"}, "tickets/TICK%2F9%201", ""},
 		{ListMessages.endpoint, MessagesRequest{Read: &zero}, "messages?read=0", ""},
-		{Transfer.endpoint, TransferRequest{ID: 1, OperatorID: 3, ForceAssign: &yes}, "messages/1/transfer?force=true&force_assign=true&operator_id=3", ""},
+		{Transfer.endpoint, TransferRequest{AssignRequest{ID: 1, OperatorID: 3}, &yes}, "messages/1/transfer?force=true&force_assign=true&operator_id=3", ""},
 		{DeleteTag.endpoint, DeleteTagRequest{ID: 1, RequestID: 2}, "tags/1/delete_from", `{"request_id":2}`},
 		{UpdateDialog.endpoint, UpdateDialogRequest{ID: 1, OperatorID: json.RawMessage("null")}, "dialogs/1", `{"operator_id":null}`},
 		{SendMessage.endpoint, SendRequest{ClientID: 1, Text: `"fields":{}`}, "messages", `{"client_id":1,"text":"\"fields\":{}"}`},
+		{UpdateWebhook.endpoint, UpdateWebhookRequest{1, WebhookRequest{Channels: []int64{}}}, "webhooks/1", `{"name":"","url":"","events":null,"channels":[]}`},
+		{UpdateWebhook.endpoint, UpdateWebhookRequest{ID: 1}, "webhooks/1", `{"name":"","url":"","events":null}`},
 		{CreateTicket.endpoint, FieldsRequest{map[string]any{"a": 1}}, "tickets", `{"a":1}`},
 		{UpdateOperator.endpoint, UpdateOperatorRequest{ID: 1, StatusID: 2, Fields: map[string]any{"status_id": 9, "b": []int{1}}}, "operators/1", `{"b":[1],"status_id":2}`},
 		{CreateClient.endpoint, CreateClientRequest{Phone: "1", Transport: "sms", CustomFields: map[string]any{"fields": 1}}, "clients", `{"phone":"1","transport":"sms","custom_fields":{"fields":1}}`},
@@ -295,12 +215,13 @@ func TestRequests(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []Options{{}, {Token: "t", URL: "http://api.chat2desk.com/v1"}, {Token: "t", URL: "ftp://localhost"}, {Token: "t", URL: "https://host/v1?x=1"}, {Token: "a\nb"}} {
+	for _, o := range []Options{{}, {Token: "t", URL: "http://api.chat2desk.com/v1"}, {Token: "t", URL: "ftp://localhost"}, {Token: "t", URL: "https://host/v1?x=1"}, {Token: "a\nb"},
+		{Token: "t", Scheme: "Bearer\r\nX: y"}, {Token: "t", Timeout: -1}, {Token: "t", Connections: -1}, {Token: "t", MaxReply: -1}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}
 	}
-	for _, url := range []string{"", "https://api.chat24.io/v1", "http://127.0.0.1:1/v1", "http://[::1]:1/v1", "http://localhost:1/v1"} {
+	for _, url := range []string{"", "https://api.chat24.io/v1", "https://api.chat2desk.com.mx/v1", "http://127.0.0.1:1/v1", "http://[::1]:1/v1", "http://localhost:1/v1"} {
 		if _, err := New(Options{Token: "t", URL: url}); err != nil {
 			t.Error(err)
 		}
@@ -342,14 +263,19 @@ func FuzzReply(f *testing.F) {
 			t.Fatalf("%v", err)
 		}
 		if refused {
-			if id, ok := e.ExistingClient(); ok && id == 0 {
+			if id, ok := ExistingClient(e); ok && id == 0 {
 				t.Fatal("no id")
 			}
 		}
 		var p Person
 		_ = decode(r.Data, &p)
-		w := walk{params: map[string]json.RawMessage{}, startID: true}
-		w.next(r)
+		for _, startID := range []bool{true, false} {
+			w := walk{params: map[string]json.RawMessage{}, startID: startID}
+			w.next(r)
+			if known, more := w.next(r); more || slices.Contains(known, false) {
+				t.Fatal("the same page again is taken for a new one")
+			}
+		}
 	})
 }
 

@@ -115,9 +115,10 @@ func plain(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// All walks all pages of a list from where in says, with in's limit or MaxLimit, and ends after the first error. Lists with offset
-// end at meta.total or at a short page. Messages go on from the greatest id seen (the least with direction_reverse) and end at a
-// short page; a row that two pages share comes once, since Chat2Desk does not say whether start_id itself is repeated.
+// All walks all pages of a list from where in says, with in's limit (2 to MaxLimit) or MaxLimit, and ends after the first error, when
+// ctx ends, and at a page that brings nothing new. Lists with offset end at meta.total or at a short page. Messages go on from the
+// greatest id seen (the least with direction_reverse, or order desc) and end at a short page. A row that two pages in succession
+// share comes once: Chat2Desk does not say whether start_id itself is repeated, and lists grow while they are read.
 func All[Row, In any](ctx context.Context, c *Client, e Endpoint[In], in In) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		w := walk{startID: e.path == ListMessages.path}
@@ -125,8 +126,11 @@ func All[Row, In any](ctx context.Context, c *Client, e Endpoint[In], in In) ite
 		if err == nil {
 			err = json.Unmarshal(raw, &w.params)
 		}
-		if err == nil && w.number("limit") == 0 {
+		if n := w.number("limit"); err == nil && (n < 2 || n > MaxLimit) { // one row a page could be start_id's own for ever
 			w.set("limit", MaxLimit)
+		}
+		if w.startID {
+			delete(w.params, "offset") // what it does there today is not known
 		}
 		for more := true; more && err == nil; {
 			var r Reply
@@ -151,7 +155,8 @@ func All[Row, In any](ctx context.Context, c *Client, e Endpoint[In], in In) ite
 type walk struct {
 	startID bool // pages begin at start_id, in the place of offset
 	params  map[string]json.RawMessage
-	last    []int // ids of the page before
+	ids     []Text          // of the page before
+	page    json.RawMessage // before
 }
 
 func (w *walk) set(name string, v int) { w.params[name] = strconv.AppendInt(nil, int64(v), 10) }
@@ -164,28 +169,26 @@ func (w *walk) number(name string) int {
 // next says which rows of a page came before, and readies the parameters of the page after it.
 func (w *walk) next(r Reply) (known []bool, more bool) {
 	var rows []struct{ ID Text }
-	_ = json.Unmarshal(r.Data, &rows) // rows without a number for an id count as new
-	var meta Meta
-	if r.Meta != nil {
-		meta = *r.Meta
-	}
-	var ids []int
-	fresh := false
+	_ = json.Unmarshal(r.Data, &rows) // rows without an id count as new, unless the whole page is the same
+	meta := cmp.Or(r.Meta, &Meta{})
+	same, fresh := bytes.Equal(r.Data, w.page), false
+	var ids []Text
+	var numbers []int
 	for _, row := range rows {
-		id := int(row.ID.Int())
-		again := w.startID && slices.Contains(w.last, id)
-		known, ids, fresh = append(known, again), append(ids, id), fresh || !again
+		again := same || row.ID != "" && slices.Contains(w.ids, row.ID)
+		known, ids, numbers, fresh = append(known, again), append(ids, row.ID), append(numbers, int(row.ID.Int())), fresh || !again
 	}
-	w.last, more = ids, fresh && len(rows) >= cmp.Or(meta.Limit, w.number("limit"))
+	w.ids, w.page, more = ids, r.Data, fresh && len(rows) >= cmp.Or(meta.Limit, w.number("limit"))
 	switch offset := w.number("offset") + len(rows); {
 	case !fresh:
 	case !w.startID:
 		w.set("offset", offset)
 		more = offset < meta.Total || more && meta.Total == 0
-	case plain(w.params["direction_reverse"]) == "true":
-		w.set("start_id", slices.Min(ids))
+	case plain(w.params["direction_reverse"]) == "true", plain(w.params["order"]) == "desc":
+		w.params["direction_reverse"] = json.RawMessage("true")
+		w.set("start_id", slices.Min(numbers))
 	default:
-		w.set("start_id", slices.Max(ids))
+		w.set("start_id", slices.Max(numbers))
 	}
 	return known, more
 }
@@ -202,6 +205,14 @@ type Meta struct {
 	Total  int `json:"total"`
 	Limit  int `json:"limit"`
 	Offset int `json:"offset"`
+}
+
+// UnmarshalJSON takes every value: an answer must not be lost for its meta.
+func (m *Meta) UnmarshalJSON(raw []byte) error {
+	var t struct{ Total, Limit, Offset Text }
+	_ = json.Unmarshal(raw, &t) // what is no object reads as zeros
+	*m = Meta{int(t.Total.Int()), int(t.Limit.Int()), int(t.Offset.Int())}
+	return nil
 }
 
 type envelope struct {
@@ -264,7 +275,8 @@ func (e *envelope) refuses() bool {
 func (e *envelope) text() string {
 	nested, _ := e.nested()
 	parts := slices.DeleteFunc([]string{string(e.Message), string(nested)}, func(s string) bool { return s == "" })
-	return strings.Join(flatten(flatten(parts, "", e.Error), "", e.Errors), "; ")
+	all := strings.Join(flatten(flatten(parts, "", e.Error), "", e.Errors), "; ")
+	return strings.ToValidUTF8(all[:min(len(all), 4096)], "")
 }
 
 // flatten reads a text, a list, an object, or all of these in each other.
@@ -322,8 +334,8 @@ var (
 	SendMessage         = post[SendRequest]("messages")
 	Inbox               = post[InboxRequest]("messages/inbox")
 	Transfer            = get[TransferRequest]("messages/{id}/transfer")
-	TransferToGroup     = get[TransferRequest]("messages/{id}/transfer_to_group")
-	Assign              = post[TransferRequest]("messages/{id}/assign") // older form of Transfer
+	TransferToGroup     = get[GroupTransferRequest]("messages/{id}/transfer_to_group")
+	Assign              = post[AssignRequest]("messages/{id}/assign") // older form of Transfer
 	ListClients         = get[ClientsRequest]("clients")
 	GetClient           = get[IDRequest]("clients/{id}")
 	GetTransports       = get[IDRequest]("clients/{id}/transport")
@@ -356,13 +368,13 @@ var (
 	ListTickets         = get[Page]("tickets")
 	GetTicket           = get[TicketRequest]("tickets/{id}")
 	CreateTicket        = post[FieldsRequest]("tickets")
-	UpdateTicket        = put[TicketRequest]("tickets/{id}")
+	UpdateTicket        = put[UpdateTicketRequest]("tickets/{id}")
 	DeleteTicket        = del[TicketRequest]("tickets/{id}")
 	HelpTickets         = get[None]("help/tickets")
 	Statistics          = get[StatisticsRequest]("statistics")
 	ListWebhooks        = get[None]("webhooks")
 	CreateWebhook       = post[WebhookRequest]("webhooks")
-	UpdateWebhook       = put[WebhookRequest]("webhooks/{id}")
+	UpdateWebhook       = put[UpdateWebhookRequest]("webhooks/{id}")
 	DeleteWebhook       = del[IDRequest]("webhooks/{id}")
 	SetWebHook          = post[URLRequest]("companies/web_hook")            // older than webhooks
 	SetChatCloseWebHook = post[URLRequest]("companies/chat_close_web_hook") // older than webhooks
@@ -385,10 +397,8 @@ var (
 func EnsureClient(ctx context.Context, c *Client, in CreateClientRequest) (id int64, err error) {
 	var p Person
 	err = CreateClient.Do(ctx, c, in, &p)
-	if e, ok := errors.AsType[*Error](err); ok {
-		if id, ok := e.ExistingClient(); ok {
-			return id, nil
-		}
+	if id, ok := ExistingClient(err); ok {
+		return id, nil
 	}
 	if err == nil && p.ID.Int() == 0 {
 		err = &NoReplyError{Call: CreateClient.Name(), Reason: ReplyInvalid, Sent: true, Err: errors.New("the reply has no id")}

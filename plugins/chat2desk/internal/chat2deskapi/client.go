@@ -7,10 +7,11 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hermodhq/hermod/sdk/vendorhttp"
 )
 
 // DefaultURL is the usual endpoint. Other branches and white-label partners have hosts of their own.
@@ -32,20 +33,23 @@ type Options struct {
 type Client struct {
 	opts          Options
 	authorization string
-	http          *http.Client
+	http          *vendorhttp.Client
 }
 
 // New returns a client and connects to nothing. It fails on a missing token, and on a URL that is not secure.
 func New(o Options) (*Client, error) {
 	o.URL, o.MaxReply = strings.TrimRight(cmp.Or(o.URL, DefaultURL), "/"), cmp.Or(o.MaxReply, 4<<20)
 	o.Timeout, o.Connections = cmp.Or(o.Timeout, 15*time.Second), cmp.Or(o.Connections, 64)
-	if strings.TrimSpace(o.Token) == "" || strings.ContainsAny(o.Token, "\r\n") {
-		return nil, fmt.Errorf("chat2desk: the token is empty or not one line: copy it from Settings > API")
-	}
-	if err := checkURL(o.URL); err != nil {
+	switch err := checkURL(o.URL); {
+	case err != nil:
 		return nil, err
+	case strings.TrimSpace(o.Token) == "" || strings.ContainsAny(o.Scheme+o.Token, "\r\n"):
+		return nil, fmt.Errorf("chat2desk: the token is empty or not one line: copy it from Settings > API")
+	case o.Timeout < 0 || o.Connections < 0 || o.MaxReply < 0:
+		return nil, fmt.Errorf("chat2desk: the timeout, the connections or the longest reply is negative: leave it out for its default")
 	}
-	return &Client{opts: o, authorization: strings.TrimSpace(o.Scheme + " " + o.Token), http: newHTTP(o)}, nil
+	return &Client{opts: o, authorization: strings.TrimSpace(o.Scheme + " " + o.Token),
+		http: vendorhttp.New(vendorhttp.Options{Connections: o.Connections, DialTimeout: o.Timeout, MaxReply: o.MaxReply})}, nil
 }
 
 // checkURL takes https, and http towards this very machine.

@@ -17,7 +17,7 @@ func TestKnownSignature(t *testing.T) {
 		if err := s.Check(); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Sign(body); got != want {
+		if got := s.Sign(nil, body); got != want {
 			t.Errorf("%s gives %s", s.Algorithm, got)
 		}
 		if err := s.Verify(http.Header{http.CanonicalHeaderKey(s.Header): {want}}, body); err != nil {
@@ -33,10 +33,23 @@ func TestWithoutSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	h.Set(s.Header, s.Sign(nil))
+	h.Set(s.Header, s.Sign(nil, nil))
 	if s.Verify(h, nil) == nil {
 		t.Error("an empty secret is believed")
 	}
+}
+
+func FuzzVerify(f *testing.F) {
+	f.Add("sha256=", "{X-Time}.{body}", "abc", []byte("{}"))
+	f.Fuzz(func(t *testing.T, prefix, content, value string, body []byte) {
+		s := Signature{Prefix: prefix, Content: content, Secret: "not to be guessed"}
+		if s.Check() != nil {
+			return
+		}
+		if s.Verify(http.Header{"X-Chat2desk-Signature": {value}}, body) == nil {
+			t.Fatalf("%q is believed", value)
+		}
+	})
 }
 
 func FuzzHook(f *testing.F) {

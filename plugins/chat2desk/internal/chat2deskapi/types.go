@@ -48,6 +48,7 @@ type (
 		ClientID                                   Text            `json:"client_id"`
 		RequestID                                  Text            `json:"request_id"`
 		ExternalID                                 Text            `json:"external_id"`
+		Coordinates                                Text            // of a place, in the place of a text
 		ExtraData                                  json.RawMessage `json:"extra_data"`
 		Media
 	}
@@ -78,7 +79,8 @@ func (m *Message) OwnID() string {
 	return string(cmp.Or(m.ExternalID, extra.ExternalID))
 }
 
-// ParseTime reads the times of the API: "2020-03-08T22:24:48 UTC", ISO 8601, Unix seconds. The zero time stands for anything else.
+// ParseTime reads the times of the API: "2020-03-08T22:24:48 UTC", ISO 8601, Unix seconds. The zero time stands for anything else. A
+// time without a zone is taken for UTC; those of statistics are in the company's zone, which no answer names.
 func ParseTime(s string) time.Time {
 	for _, layout := range []string{"2006-01-02T15:04:05 UTC", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -101,9 +103,8 @@ type (
 	}
 	// Page says which rows of a list are wanted.
 	Page struct {
-		Limit  int    `json:"limit,omitempty" jsonschema:"rows; default 20, at most 200"`
-		Offset int    `json:"offset,omitempty" jsonschema:"rows to leave out; default 0"`
-		Order  string `json:"order,omitempty" jsonschema:"asc or desc; messages, clients and dialogs"`
+		Limit  int `json:"limit,omitempty" jsonschema:"rows; default 20, at most 200"`
+		Offset int `json:"offset,omitempty" jsonschema:"rows to leave out; default 0"`
 	}
 	// IDPage is a page of what belongs to one thing.
 	IDPage struct {
@@ -114,6 +115,7 @@ type (
 	// Chat2Desk does not know are ignored by it.
 	MessagesRequest struct {
 		Page
+		Order            string `json:"order,omitempty" jsonschema:"asc or desc"`
 		StartID          int64  `json:"start_id,omitempty"`
 		DirectionReverse bool   `json:"direction_reverse,omitempty" jsonschema:"with start_id: older messages"`
 		Transport        string `json:"transport,omitempty"`
@@ -180,16 +182,26 @@ type (
 		ExternalID         string         `json:"external_id,omitempty" jsonschema:"one client has it in extra_data"`
 		ExtraData          map[string]any `json:"extra_data,omitempty"`
 	}
-	// TransferRequest hands a message's dialog to an operator or to a group.
+	// AssignRequest hands a message's dialog to an operator, in the older way.
+	AssignRequest struct {
+		ID         int64 `json:"id"`
+		OperatorID int64 `json:"operator_id"`
+	}
+	// TransferRequest hands a message's dialog to an operator.
 	TransferRequest struct {
+		AssignRequest
+		ForceAssign *bool `json:"force_assign,omitempty" jsonschema:"goes out as force, too: which of the two is read is not known"`
+	}
+	// GroupTransferRequest hands a message's dialog to an operator group.
+	GroupTransferRequest struct {
 		ID          int64 `json:"id"`
-		OperatorID  int64 `json:"operator_id,omitempty" jsonschema:"of transfer and assign"`
-		GroupID     int64 `json:"group_id,omitempty" jsonschema:"of transfer_to_group"`
+		GroupID     int64 `json:"group_id"`
 		ForceAssign *bool `json:"force_assign,omitempty" jsonschema:"goes out as force, too: which of the two is read is not known"`
 	}
 	// ClientsRequest filters GET clients.
 	ClientsRequest struct {
 		Page
+		Order string `json:"order,omitempty" jsonschema:"asc or desc"`
 		Phone string `json:"phone,omitempty" jsonschema:"digits"`
 		Tags  string `json:"tags,omitempty" jsonschema:"tag ids, separated by commas"`
 	}
@@ -260,14 +272,19 @@ type (
 		StatusID int64          `json:"status_id,omitempty"`
 		Fields   map[string]any `json:"fields,omitempty" jsonschema:"further fields, which no public document tells"`
 	}
-	// TicketRequest names a ticket, such as TICK-910. Only its change takes fields.
+	// TicketRequest names a ticket, such as TICK-910.
 	TicketRequest struct {
-		ID     string         `json:"id"`
+		ID string `json:"id"`
+	}
+	// UpdateTicketRequest changes a ticket.
+	UpdateTicketRequest struct {
+		TicketRequest
 		Fields map[string]any `json:"fields,omitempty" jsonschema:"what to change; no public document tells the names beside summary and description"`
 	}
 	// DialogsRequest filters GET dialogs.
 	DialogsRequest struct {
 		Page
+		Order      string `json:"order,omitempty" jsonschema:"asc or desc"`
 		OperatorID int64  `json:"operator_id,omitempty"`
 		State      string `json:"state,omitempty" jsonschema:"open or closed"`
 	}
@@ -289,15 +306,19 @@ type (
 		Date   string `json:"date" jsonschema:"YYYY-MM-DD"`
 		Page
 	}
-	// WebhookRequest creates or changes a webhook.
+	// WebhookRequest creates a webhook.
 	WebhookRequest struct {
-		ID       int64    `json:"id,omitempty" jsonschema:"of the webhook to change"`
 		Name     string   `json:"name"`
 		URL      string   `json:"url"`
 		Events   []string `json:"events"`
-		Channels []int64  `json:"channels,omitempty" jsonschema:"only events of these channels"`
+		Channels []int64  `json:"channels,omitzero" jsonschema:"only events of these channels; an empty list is all of them"`
 		Status   string   `json:"status,omitempty" jsonschema:"enable or disable"`
 		Order    int      `json:"order,omitempty"`
+	}
+	// UpdateWebhookRequest changes a webhook.
+	UpdateWebhookRequest struct {
+		ID int64 `json:"id"`
+		WebhookRequest
 	}
 	// URLRequest sets one of the two older webhooks; an empty URL removes it.
 	URLRequest struct {
