@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/hermodhq/hermod/core/catalog"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -18,6 +17,7 @@ import (
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/show"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/usage"
+	"github.com/hermodhq/hermod/core/catalog"
 	"github.com/hermodhq/hermod/sdk/connector"
 )
 

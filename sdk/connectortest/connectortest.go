@@ -78,12 +78,14 @@ func Main(m interface{ Run() int }, connectors ...connector.Connector) {
 	connector.ServeIfAsked(connectors...)
 	code := m.Run()
 	if code == 0 {
-		code = judge(os.Stderr, connectors)
+		code = judge(os.Stderr, connectors, leakGrace)
 	}
 	os.Exit(code)
 }
 
-func judge(w io.Writer, connectors []connector.Connector) (code int) {
+const leakGrace = 2 * time.Second // for goroutines that are about to end
+
+func judge(w io.Writer, connectors []connector.Connector, grace time.Duration) (code int) {
 	passed.Lock()
 	defer passed.Unlock()
 	for _, c := range connectors {
@@ -93,7 +95,7 @@ func judge(w io.Writer, connectors []connector.Connector) (code int) {
 			code = 1
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	for _, stack := range (watch.Goroutines{}).New(ctx) {
 		if !strings.HasPrefix(stack, "goroutine 1 ") {

@@ -17,6 +17,8 @@ import (
 const (
 	token  = "toy-token-4f1c"
 	secret = "toy-webhook-secret-9a7e"
+
+	inbound = "Where is my parcel 9c2b?"
 )
 
 func TestMain(m *testing.M) {
@@ -52,9 +54,9 @@ func harness(t *testing.T, mistake string) connectortest.Harness {
 	}
 	patience := time.Duration(0)
 	if mistake != "" && mistake != "reads it all" {
-		patience = 500 * time.Millisecond // many of them wait in vain
+		patience = 200 * time.Millisecond // many of them wait in vain
 	}
-	receipt, text := signed(`{"id":"1","type":"receipt"}`, time.Now()), signed(`{"id":"2","type":"text"}`, time.Now())
+	receipt, text := signed(`{"id":"1","type":"receipt"}`, time.Now()), signed(`{"id":"2","type":"text","from":"+447700900321","text":"`+inbound+`"}`, time.Now())
 	forged := text
 	forged.Body = []byte(`{"id":"3","type":"text"}`)
 	unsigned := connector.Request{Method: http.MethodPost, Path: "/events", Body: text.Body}

@@ -53,7 +53,7 @@ func TestLeakIsJudged(t *testing.T) {
 	release, ended := make(chan struct{}), make(chan struct{})
 	go func() { defer close(ended); <-release }()
 	var out strings.Builder
-	code := judge(&out, []connector.Connector{toy.New("never run", nil)})
+	code := judge(&out, []connector.Connector{toy.New("never run", nil)}, 0)
 	close(release)
 	<-ended
 	if code == 0 || !strings.Contains(out.String(), "TestLeakIsJudged") {

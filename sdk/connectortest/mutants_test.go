@@ -24,6 +24,9 @@ var mistakes = []struct {
 	{mistake: "refuses to open", check: "harness", says: "does not open"},
 	{mistake: "map config", check: "settings", says: "Open accepts an unknown setting"},
 	{mistake: "hangs in close", check: "open_close", says: "did not return"},
+	{mistake: "fails in close", check: "open_close", says: "a second Close fails"},
+	{mistake: "closes others", check: "open_close", says: "an account that is still open, after another was closed cannot deliver"},
+	{mistake: "opens once", check: "open_close", says: "does not open"},
 	{mistake: "declares media", check: "channels", says: "channel sms, media is declared, but fails"},
 	{mistake: "lies", check: "channels", says: "the stand-in saw no call"},
 	{mistake: "plain errors", check: "vendor_down", says: "without a class"},
@@ -31,6 +34,7 @@ var mistakes = []struct {
 	{mistake: "any channel", check: "undeclared", says: "hermod-kit-channel"},
 	{mistake: "counts bytes", check: "limits", says: "refuses a text of MaxText characters"},
 	{mistake: "no limit", check: "limits", says: "longer than MaxText"},
+	{mistake: "crowded", check: "limits", says: "deliveries at once fail"},
 	{mistake: "sends emoji twice", check: "odd_messages", says: "the vendor took"},
 	{mistake: "429 is internal", check: "vendor_rate_limited", says: "want class [rate_limited]"},
 	{mistake: "no retry-after", check: "vendor_rate_limited_retry_after", says: "the fault says 0s"},
@@ -42,21 +46,29 @@ var mistakes = []struct {
 	{mistake: "timeout is unavailable", check: "vendor_timeout_after", says: "want class [outcome_unknown]"},
 	{mistake: "drop is unavailable", check: "vendor_dropped_after", says: "want class [outcome_unknown]"},
 	{mistake: "hopes", check: "vendor_dropped_after", says: "is answered with success"},
+	{mistake: "hopes", check: "vendor_timeout_after", says: "is answered with success"},
+	{mistake: "hopes", check: "vendor_garbage", says: "is answered with success"},
+	{mistake: "believes JSON", check: "vendor_garbage", says: "is answered with success"},
+	{mistake: "believes nothing", check: "vendor_garbage", says: "is answered with success"},
 	{mistake: "500 is unavailable", check: "vendor_failed_after", says: "want class [outcome_unknown]"},
 	{mistake: "tries again", check: "vendor_failed_after", says: "3 deliveries made 6 calls"},
 	{mistake: "garbage is internal", check: "vendor_garbage", says: "want class [outcome_unknown]"},
 	{mistake: "reads it all", check: "vendor_oversized", says: "was read on and on"},
 	{mistake: "ignores the context", check: "canceled", says: "did not return"},
+	{mistake: "wedges", check: "canceled", says: "an account after a canceled delivery cannot deliver"},
 	{mistake: "ignores the context", check: "vendor_timeout_after", says: "no answer"},
 	{mistake: "operation fails", check: "operations", says: "operation contact.greet fails"},
 	{mistake: "operation panics", check: "operations", says: "panicked"},
 	{mistake: "knows everything", check: "queries", says: "does not exist"},
 	{mistake: "empty receipts", check: "queries", says: "the receipt's outcome is"},
 	{mistake: "wrong event", check: "webhooks", says: "want [receipt]"},
+	{mistake: "wrong event", check: "webhooks", says: "contact.created is not declared"},
+	{mistake: "knows better", check: "webhooks", says: "which no channel declares"},
 	{mistake: "declares event", check: "listening", says: "contact.created is declared, and nothing brought it"},
 	{mistake: "receipt of nothing", check: "webhooks", says: "belongs to no attempt"},
 	{mistake: "odd status", check: "webhooks", says: "HTTP status 42"},
 	{mistake: "random ids", check: "webhook_repeats", says: "other event ids"},
+	{mistake: "counts events", check: "webhook_repeats", says: "other event ids"},
 	{mistake: "same ids", check: "webhook_repeats", says: "bring different events with the same id"},
 	{mistake: "trusts everyone", check: "webhook_forged", says: "brings events"},
 	{mistake: "never stale", check: "webhook_stale", says: "brings events"},
@@ -69,9 +81,20 @@ var mistakes = []struct {
 	{mistake: "keeps connections", check: "goroutines", says: "net/http.(*Transport).dialConn"},
 	{mistake: "logs the configuration", check: "secrets", says: "its log holds the secret setting token", after: "channels"},
 	{mistake: "logs the number", check: "secrets", says: "its log holds the phone number", after: "channels"},
+	{mistake: "logs the national number", check: "secrets", says: "its log holds the phone number", after: "channels"},
+	{mistake: "logs the header", check: "secrets", says: "its log holds the secret setting token", after: "channels"},
+	{mistake: "logs webhooks", check: "secrets", says: "its log holds a phone number in a webhook", after: "webhooks"},
+	{mistake: "logs webhooks", check: "secrets", says: "its log holds the text of an inbound message", after: "webhooks"},
 	{mistake: "tells the text", check: "secrets", says: "holds the text of a message", after: "vendor_down"},
 	{mistake: "repeats the vendor", check: "secrets", says: "holds the secret setting token", after: "vendor_echo"},
 
+	{mistake: "other in a process", check: "description", says: "describes itself differently", process: true},
+	{mistake: "hangs in close", check: "open_close", says: "Close got no answer in time", process: true},
+	{mistake: "ignores the context", check: "canceled", says: "goes on", process: true},
+	{mistake: "ignores the context", check: "vendor_timeout_before", says: "got no answer", process: true},
+	{mistake: "wedges", check: "canceled", says: "cannot deliver", process: true},
+	{mistake: "leaves a process", check: "process_end", says: "outlived it", process: true},
+	{mistake: "logs webhooks", check: "secrets", says: "the text of an inbound message", after: "webhooks", process: true},
 	{mistake: "panics", check: "channels", says: "panicked", process: true},
 	{mistake: "logs the number", check: "secrets", says: "its log holds the phone number", after: "channels", process: true},
 	{mistake: "prints", check: "secrets", says: "its log holds the phone number", after: "channels", process: true},
@@ -122,22 +145,33 @@ func wantFinding(t *testing.T, list []conformance.Finding, check, says string) {
 	t.Errorf("check %s did not find %q, but: %v", check, says, list)
 }
 
-// TestMistakesAreFound holds that every mistake is found by its check.
+// TestMistakesAreFound holds that every mistake is found by its check, in this process.
 func TestMistakesAreFound(t *testing.T) {
 	covered := map[string]bool{}
 	for _, m := range mistakes {
 		covered[m.check] = true
-		at, where := conformance.Target{}, "/in_process"
-		if m.process {
-			at, where = self(t), "/process"
+		if !m.process { // they share slog's default logger, and run one after the other
+			t.Run(m.mistake+"/"+m.check, func(t *testing.T) {
+				wantFinding(t, findings(t, harness(t, m.mistake), conformance.Target{}, m.check, m.after), m.check, m.says)
+			})
 		}
-		t.Run(m.mistake+"/"+m.check+where, func(t *testing.T) {
-			wantFinding(t, findings(t, harness(t, m.mistake), at, m.check, m.after), m.check, m.says)
-		})
 	}
 	for _, c := range conformance.Checks() {
-		if !covered[c.Name] && c.Name != "operation_inputs" && c.Name != "wire" {
+		if !covered[c.Name] && c.Name != "operation_inputs" && c.Name != "wire" { // see TestVerifyRogue
 			t.Errorf("no mistake shows that check %s finds any", c.Name)
+		}
+	}
+}
+
+// TestMistakesOfProgramsAreFound does the same over the real subprocess.
+func TestMistakesOfProgramsAreFound(t *testing.T) {
+	t.Parallel()
+	for _, m := range mistakes {
+		if m.process {
+			t.Run(m.mistake+"/"+m.check, func(t *testing.T) {
+				t.Parallel()
+				wantFinding(t, findings(t, harness(t, m.mistake), self(t), m.check, m.after), m.check, m.says)
+			})
 		}
 	}
 }
@@ -155,7 +189,7 @@ func TestHarnessMistakes(t *testing.T) {
 		"no input":          {func(h *connectortest.Harness) { h.Inputs = nil }, "operations", `Inputs["contact.greet"] is not set`},
 		"an input too many": {func(h *connectortest.Harness) { h.Inputs["x"] = json.RawMessage(`{}`) }, "operations", "operation x, which is not declared"},
 		"nothing happens": {func(h *connectortest.Harness) {
-			h.Happen, h.Patience = func(context.Context) error { return nil }, time.Second
+			h.Happen, h.Patience = func(context.Context) error { return nil }, 100*time.Millisecond
 		}, "listening", "heard nothing"},
 		"short secret": {func(h *connectortest.Harness) {
 			h.Config = json.RawMessage(strings.Replace(string(h.Config), token, "abc", 1))

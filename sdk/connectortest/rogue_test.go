@@ -3,6 +3,8 @@ package connectortest_test
 import (
 	"context"
 	"errors"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-plugin"
@@ -15,6 +17,8 @@ import (
 
 // rogue is a connector that was not written with the SDK, and is wrong wherever the SDK would have helped.
 type rogue struct {
+	hangs bool // after an account was opened
+	open  atomic.Bool
 	pb.UnimplementedConnectorServiceServer
 	plugin.NetRPCUnsupportedPlugin
 }
@@ -22,7 +26,7 @@ type rogue struct {
 func serveRogue() {
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig:  plugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
-		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &rogue{}}},
+		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.PluginName: &rogue{hangs: os.Getenv("TEST_ROGUE") == "hangs"}}},
 		GRPCServer:       plugin.DefaultGRPCServer,
 	})
 }
@@ -36,14 +40,18 @@ func (r *rogue) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn
 	return nil, errors.New("no client")
 }
 
-func (r *rogue) Ping(context.Context, *pb.PingRequest) (*pb.PingResponse, error) {
+func (r *rogue) Ping(ctx context.Context, _ *pb.PingRequest) (*pb.PingResponse, error) {
+	if r.hangs && r.open.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	return &pb.PingResponse{}, nil
 }
 
 // Describe says the time.
 func (r *rogue) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeResponse, error) {
 	return &pb.DescribeResponse{
-		Name: "rogue", Version: "1.0.0", Vendor: "Rogue", Summary: time.Now().String(), ConfigSchema: []byte(`{"type":"object"}`),
+		Name: "rogue", Version: "1.0.0", Vendor: "Rogue", Summary: time.Now().String(), ConfigSchema: []byte(`{"type":"object","required":["url"],"properties":{"url":{"type":"string","description":"x"}}}`),
 		Channels:     []*pb.ChannelInfo{{Channel: "sms", Kinds: []string{"text"}, Receipts: "none", Outcomes: []string{"accepted"}}},
 		Operations:   []*pb.OperationInfo{{Name: "any.thing", Summary: "x", Endpoint: "x", InputSchema: []byte(`{"type":"object"}`), OutputSchema: []byte(`{"type":"string"}`)}},
 		Capabilities: &pb.Capabilities{Send: true},
@@ -51,6 +59,7 @@ func (r *rogue) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeResp
 }
 
 func (r *rogue) Open(context.Context, *pb.OpenRequest) (*pb.OpenResponse, error) {
+	r.open.Store(true)
 	return &pb.OpenResponse{Handle: 1}, nil
 }
 

@@ -32,6 +32,7 @@ func verify(t *testing.T, c connectortest.VerifyConfig) *connectortest.Report {
 
 // TestVerifyWhatIsGiven holds that less knowledge makes fewer checks, and that the report says so.
 func TestVerifyWhatIsGiven(t *testing.T) {
+	t.Parallel()
 	c := verifyConfig(t)
 	bare := verify(t, c)
 	if !bare.OK() || bare.Connector != "toy" || len(bare.Left) < 20 {
@@ -54,6 +55,7 @@ func TestVerifyWhatIsGiven(t *testing.T) {
 
 // TestVerifyRogue holds that what the SDK gives authors for nothing is checked for those who do without.
 func TestVerifyRogue(t *testing.T) {
+	t.Parallel()
 	sim := httptest.NewServer(toy.NewVendor())
 	defer sim.Close()
 	c := verifyConfig(t)
@@ -63,7 +65,7 @@ func TestVerifyRogue(t *testing.T) {
 	r := verify(t, c)
 	for check, says := range map[string]string{
 		"description": "a second Describe says something else", "wire": "an operation of an unknown handle succeeds",
-		"settings": "Open accepts a configuration that is no JSON", "open_close": "does not answer an unknown operation",
+		"settings": "Open accepts a configuration without the required setting url", "open_close": "does not answer an unknown operation",
 		"operations": "does not fit its schema", "operation_inputs": `wrong input "[]"`, "channels": "got 2 answers", "limits": "got no answer",
 		"vendor_down": "belong to no delivery", "vendor_garbage": "a_class_of_its_own",
 	} {
@@ -71,7 +73,36 @@ func TestVerifyRogue(t *testing.T) {
 	}
 }
 
+// TestVerifyEndsEarly holds that a program which dies or hangs in the middle is told of once, and that the rest is left out.
+func TestVerifyEndsEarly(t *testing.T) {
+	t.Parallel()
+	sim := httptest.NewServer(toy.NewVendor())
+	t.Cleanup(sim.Close)
+	config := json.RawMessage(`{"base_url": "${vendor}", "token": "` + token + `", "webhook_secret": "` + secret + `"}`)
+	for name, x := range map[string]struct{ env, check, says, left string }{
+		"dies":           {"HERMOD_CONNECTOR_NAME=" + toy.Name("dies"), "open_close", "the process died; it last said", "the process died in check open_close"},
+		"hangs":          {"TEST_ROGUE=hangs", "harness", "does not answer Ping any more", "the process hangs since check harness"},
+		"does not open":  {"HERMOD_CONNECTOR_NAME=" + toy.Name("refuses to open"), "harness", "does not open", "the account does not open"},
+		"leaves another": {"HERMOD_CONNECTOR_NAME=" + toy.Name("leaves a process"), "process_end", "outlived it", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := verifyConfig(t)
+			c.Env, c.Config, c.Simulator, c.Inputs = []string{x.env}, config, sim.URL, harness(t, "").Inputs
+			r := verify(t, c)
+			wantFinding(t, r.Findings, x.check, x.says)
+			if x.left != "" && !slices.ContainsFunc(r.Left, func(l conformance.Left) bool { return l.Check == "channels" && l.Reason == x.left }) {
+				t.Errorf("left out: %v", r.Left)
+			}
+			if len(r.Findings) > 3 && name != "hangs" {
+				t.Errorf("%d findings for one mistake: %v", len(r.Findings), r.Findings)
+			}
+		})
+	}
+}
+
 func TestVerifyCannotStart(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]connectortest.VerifyConfig{
 		"no such program":  {Program: filepath.Join(t.TempDir(), "none")},
 		"not a connector":  {Program: self(t).Program, Args: []string{"-test.run=^$"}, Env: []string{"HERMOD_CONNECTOR_NAME=nobody"}},
@@ -85,6 +116,7 @@ func TestVerifyCannotStart(t *testing.T) {
 
 // TestPartialRunsFail runs this binary's suite in ways that leave something out. It must fail each time, and say why.
 func TestPartialRunsFail(t *testing.T) {
+	t.Parallel()
 	for name, x := range map[string]struct {
 		args []string
 		says string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/hermodhq/hermod/internal/wire"
 	"github.com/hermodhq/hermod/sdk/connector"
@@ -98,10 +99,17 @@ func plan(d wire.Description, at Target) (list []Check) {
 	return list
 }
 
+const (
+	checkWithin = 3 * time.Minute // for one check; more than any takes whose calls are answered
+	pingWithin  = 2 * time.Second
+)
+
 // Session is a connector that runs to be checked. Its methods are called one after the other.
 type Session struct {
 	probe  probe.Session
 	logger *slog.Logger // the default logger that was in place
+	over   string       // why nothing more can be checked
+	shut   bool         // the account does not open
 }
 
 // Start starts the connector of a harness at a target. In this process it takes [slog.Default] over until Stop.
@@ -141,11 +149,18 @@ func start(ctx context.Context, h Harness, at Target, partial bool) (*Session, e
 func (s *Session) connect(ctx context.Context, spec link.Spec) error {
 	p, err := link.Start(ctx, spec)
 	if err != nil {
-		return fmt.Errorf("the connector does not start as a subprocess (it said %q): %w", s.probe.Text.Tail(probe.InLog, 500), err)
+		said := ""
+		if text := s.probe.Text.Tail(probe.InLog, 200); text != "" {
+			said = fmt.Sprintf("; it said %q", text)
+		}
+		return fmt.Errorf("the connector does not start as a subprocess: %w%s", err, said)
 	}
 	s.probe.Process = p
+	ctx, cancel := context.WithTimeout(ctx, s.probe.Setup.Patience)
+	defer cancel()
 	if s.probe.Description, err = p.Describe(ctx); err != nil {
-		return errors.Join(err, p.Stop(ctx))
+		_ = p.Stop(ctx)
+		return fmt.Errorf("the connector does not describe itself; answer Describe at once: %w", err)
 	}
 	return nil
 }
@@ -164,23 +179,51 @@ func (s *Session) Stop(ctx context.Context) {
 // Left returns what was left out so far, excused or not given.
 func (s *Session) Left() []Left { return s.probe.Left }
 
-// died waits a little, since the end of a process shows on its pipe first.
-func (s *Session) died(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, probe.Briefly)
-	defer cancel()
-	return probe.Eventually(ctx, s.probe.Process.Exited)
-}
-
-// Run makes one check and returns what it found.
+// Run makes one check and returns what it found. After a check that the connector did not survive, or without an account that opens, the
+// others are left out.
 func (s *Session) Run(ctx context.Context, c Check) []Finding {
 	p := &probe.Probe{Session: &s.probe, Check: c.Name}
-	if s.probe.Setup.Partial && s.probe.Setup.Config == nil && !c.ready {
+	switch {
+	case s.over != "" && c.Name != "secrets":
+		s.probe.Left = append(s.probe.Left, Left{Check: c.Name, Reason: s.over})
+		return nil
+	case s.probe.Setup.Partial && s.probe.Setup.Config == nil && !c.ready:
 		p.Need(false, "Config")
 		return nil
+	case s.shut && !c.ready:
+		s.probe.Left = append(s.probe.Left, Left{Check: c.Name, Reason: "the account does not open"})
+		return nil
 	}
-	c.run(ctx, p)
-	if s.probe.Process != nil && p.Broken() && s.died(ctx) {
+	within, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	c.run(within, p)
+	if within.Err() != nil && ctx.Err() == nil {
+		p.Bad("answer promptly, also when the answer is a fault", "the check did not end within %v, and was given up", checkWithin)
+	}
+	if s.probe.Process != nil {
+		s.survived(ctx, p)
+	}
+	s.shut = s.shut || c.Name == "harness" && p.Shut
+	found := p.Findings()
+	if s.over != "" && c.Name != "secrets" {
+		return found[len(found)-1:] // the others follow from the end
+	}
+	return found
+}
+
+// survived notes when the process died or hangs: nothing can be checked any more then.
+func (s *Session) survived(ctx context.Context, p *probe.Probe) {
+	asked, cancel := context.WithTimeout(ctx, pingWithin)
+	defer cancel()
+	if s.probe.Process.Stopped() || s.probe.Process.Ping(asked) == nil || ctx.Err() != nil {
+		return
+	}
+	// The end of a process shows on its pipe first.
+	if probe.Eventually(asked, s.probe.Process.Exited) {
+		s.over = "the process died in check " + p.Check
 		p.Bad("make the process outlive whatever its accounts meet", "the process died; it last said %q", s.probe.Text.Tail(probe.InLog, 400))
+		return
 	}
-	return p.Findings()
+	s.over = "the process hangs since check " + p.Check
+	p.Bad("answer Ping at once, whatever else is under way: an engine kills a connector that does not", "the process does not answer Ping any more")
 }

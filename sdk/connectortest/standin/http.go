@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -80,7 +81,7 @@ func (v *HTTP) Counts() Counts {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c := v.counts
-	c.Taken = v.passed
+	c.Taken, c.Now = v.passed, v.now
 	if v.opts.Taken != nil {
 		c.Taken = v.opts.Taken()
 	}
@@ -183,8 +184,11 @@ func (v *HTTP) misbehave(b Behavior, w http.ResponseWriter, r *http.Request, bod
 	case DropAfter:
 		panic(http.ErrAbortHandler)
 	case Garbage:
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<html><body>busy \x00\xff{[</body>")
+		v.mu.Lock()
+		answer := garbage[v.counts.Calls%len(garbage)]
+		v.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
 	case Oversized:
 		v.flood(w)
 	default:
@@ -193,6 +197,9 @@ func (v *HTTP) misbehave(b Behavior, w http.ResponseWriter, r *http.Request, bod
 		}
 	}
 }
+
+// garbage are answers that are none, each in its turn.
+var garbage = [GarbageAnswers]string{"<html><body>busy \x00\xff{[</body>", "", `{"`, `"busy"`, strings.Repeat("[", 100_000)}
 
 func refuse(b Behavior, w http.ResponseWriter, r *http.Request, body []byte) {
 	status := map[Behavior]int{RateLimited: http.StatusTooManyRequests, RateLimitFor: http.StatusTooManyRequests, Down: http.StatusServiceUnavailable,

@@ -21,9 +21,10 @@ const (
 	Oversized    Behavior = "oversized"                // take the message and answer with OversizedBytes bytes
 )
 
-// What the behaviors RateLimitFor and Oversized mean.
+// What the behaviors RateLimitFor, Garbage and Oversized mean.
 const (
 	RetryAfter     = 2        // seconds
+	GarbageAnswers = 5        // Garbage has so many, each in its turn
 	OversizedBytes = 64 << 20 // an answer that no connector should read to its end
 )
 
@@ -32,6 +33,7 @@ type Counts struct {
 	Calls   int   // calls that send a message, taken or not
 	Taken   int   // messages taken
 	Other   int   // calls that send nothing, where they can be told
+	Now     int   // calls under way
 	AtOnce  int   // the most calls under way at once
 	Written int64 // the most bytes of one oversized answer that the connector let it write
 }

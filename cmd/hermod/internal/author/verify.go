@@ -101,7 +101,9 @@ func executable(program string) (string, error) {
 		return "", problem.New(problem.ExitUsage, "program_missing", "there is no program %s", program).Advise("name the connector's executable, such as plugins/hermod-acme")
 	case err != nil:
 		return "", problem.New(problem.ExitUsage, "program_missing", "the program %s cannot be read: %s", program, err.Error())
-	case info.IsDir() || info.Mode()&0o111 == 0 && filepath.Ext(path) != ".exe":
+	case info.IsDir():
+		return "", problem.New(problem.ExitUsage, "program_invalid", "%s is a folder", program).Advise("name the connector's executable in it")
+	case info.Mode()&0o111 == 0 && filepath.Ext(path) != ".exe":
 		return "", problem.New(problem.ExitUsage, "program_invalid", "%s is no program", program).Advise("build the connector, or make its file executable: chmod +x %s", program)
 	}
 	return path, nil

@@ -38,6 +38,8 @@ func Description(ctx context.Context, p *probe.Probe) {
 		p.Bad("make the schemas valid JSON", "the description is no JSON: %v", err)
 	}
 	p.Text.Add(probe.InError, string(raw))
+	ctx, cancel := context.WithTimeout(ctx, p.Setup.Patience)
+	defer cancel()
 	if again, err := p.Describe(ctx); err != nil || !sameJSON(again, *d) {
 		p.Bad("make Describe a constant: it needs no account and does no I/O", "a second Describe says something else")
 	}

@@ -2,8 +2,10 @@ package basics
 
 import (
 	"context"
+	"errors"
 	"maps"
 
+	"github.com/hermodhq/hermod/sdk/connectortest/internal/link"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/probe"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/watch"
 	"github.com/hermodhq/hermod/sdk/connectortest/standin"
@@ -65,7 +67,10 @@ func End(ctx context.Context, p *probe.Probe) {
 			p.See("Open", err)
 		}
 	}
-	if err := p.Process.Stop(ctx); err != nil {
+	switch err := p.Process.Stop(ctx); {
+	case errors.Is(err, link.ErrLeft):
+		p.Bad("end what the program started before it ends", "%v", err)
+	case err != nil:
 		p.Bad("end Close promptly, and end the program when the engine closes the connection", "%v", err)
 	}
 }
@@ -77,6 +82,7 @@ func Secrets(ctx context.Context, p *probe.Probe) {
 	}
 	if p.Setup.Config != nil {
 		secrets(p)
+		numbers(p)
 	}
 	for _, found := range p.Text.Find(maps.Clone(p.Personal)) {
 		p.Bad("leave it out: fault.New redacts numbers, and vendors' texts need the request's values cut out; configuration secrets are of type connector.Secret",

@@ -2,10 +2,13 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"os/exec"
 	"slices"
 	"sync/atomic"
@@ -15,12 +18,13 @@ import (
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/hermodhq/hermod/internal/wire"
 	pb "github.com/hermodhq/hermod/proto/hermod/connector/v1"
 )
 
-const startWithin = 30 * time.Second // of the handshake
+const startWithin = 10 * time.Second // as an engine gives it
 
 // Versions are the versions of the protocol that this side speaks.
 func Versions() []int { return []int{wire.Version} }
@@ -29,60 +33,94 @@ func Versions() []int { return []int{wire.Version} }
 type Spec struct {
 	Program string
 	Args    []string
-	Env     []string  // NAME=value; the child gets nothing else but what the pipe needs
-	Name    string    // of the connector, where a program holds several
-	Version int       // of the protocol
-	Output  io.Writer // what the child writes to standard error and output
+	Env     []string      // NAME=value; the child gets nothing else but what the pipe needs
+	Name    string        // of the connector, where a program holds several
+	Version int           // of the protocol
+	Output  io.Writer     // what the child writes to standard error and output
+	Within  time.Duration // for the handshake and the first answer; zero: 10 seconds
 }
 
 // Process is a connector that runs as a subprocess.
 type Process struct {
-	client *plugin.Client
-	conn   *grpc.ClientConn
-	pb     pb.ConnectorServiceClient
-	exited atomic.Bool
+	child   *child
+	client  *plugin.Client
+	sockets string // the folder of its socket
+	pb      pb.ConnectorServiceClient
+	stopped atomic.Bool
 }
 
-// Start starts the program and shakes hands. The child's environment is as clean as an engine makes it.
+// Start starts the program and shakes hands. The child's environment is as clean as an engine makes it. An error says what to do, and
+// leaves no process behind.
 func Start(ctx context.Context, s Spec) (*Process, error) {
 	if !slices.Contains(Versions(), s.Version) {
 		return nil, fmt.Errorf("protocol version %d is not one of %v", s.Version, Versions())
 	}
-	p := &Process{}
-	p.client = plugin.NewClient(&plugin.ClientConfig{
+	within := cmp.Or(s.Within, startWithin)
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	p := &Process{child: newChild(s.command(), s.Output)}
+	stop := context.AfterFunc(ctx, func() { _ = p.child.Kill(ctx) })
+	defer stop()
+	config := p.config(&s)
+	p.client = plugin.NewClient(config)
+	if err := p.connect(ctx, config); err != nil {
+		p.child.end(ctx)
+		_ = os.RemoveAll(p.sockets)
+		return nil, p.child.why(ctx, within, err)
+	}
+	return p, nil
+}
+
+func (s *Spec) command() *exec.Cmd {
+	cmd := exec.Command(s.Program, s.Args...)
+	cmd.Env = append(slices.Clone(s.Env), wire.EnvStdin+"=1", wire.EnvLogLevel+"=DEBUG")
+	if s.Name != "" {
+		cmd.Env = append(cmd.Env, wire.EnvName+"="+s.Name)
+	}
+	return cmd
+}
+
+func (p *Process) config(s *Spec) *plugin.ClientConfig {
+	return &plugin.ClientConfig{
 		HandshakeConfig:  plugin.HandshakeConfig{MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
 		VersionedPlugins: map[int]plugin.PluginSet{s.Version: {wire.PluginName: plugin.NetRPCUnsupportedPlugin{}}},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     startWithin,
+		StartTimeout:     time.Hour, // the context ends it
 		GRPCDialOptions:  wire.DialOptions(),
-		Stderr:           s.Output, SyncStdout: s.Output, SyncStderr: s.Output,
-		Logger:     hclog.NewNullLogger(),
-		RunnerFunc: s.run,
-	})
-	protocol, err := p.client.Client()
-	if err != nil {
-		_ = p.Stop(ctx)
-		return nil, fmt.Errorf("the handshake: %w", err)
+		SyncStdout:       s.Output, SyncStderr: s.Output,
+		Logger: hclog.NewNullLogger(),
+		RunnerFunc: func(_ hclog.Logger, template *exec.Cmd, dir string) (runner.Runner, error) {
+			p.child.cmd.Env, p.sockets = append(template.Env, p.child.cmd.Env...), dir
+			return p.child, nil
+		},
 	}
-	p.conn = protocol.(*plugin.GRPCClient).Conn
-	p.pb = pb.NewConnectorServiceClient(p.conn)
-	if err := p.Ping(ctx); err != nil {
-		_ = p.Stop(ctx)
-		return nil, err
-	}
-	return p, nil
 }
 
-// run makes the child. Its environment is what go-plugin needs and the spec gives.
-func (s *Spec) run(_ hclog.Logger, template *exec.Cmd, _ string) (runner.Runner, error) {
-	cmd := exec.Command(s.Program, s.Args...)
-	cmd.Env = append(append(slices.Clone(template.Env), s.Env...), wire.EnvStdin+"=1", wire.EnvLogLevel+"=DEBUG")
-	if s.Name != "" {
-		cmd.Env = append(cmd.Env, wire.EnvName+"="+s.Name)
+// connect goes as far as the first answer. That is asked for on a connection of its own: go-plugin's waits without bound.
+func (p *Process) connect(ctx context.Context, config *plugin.ClientConfig) error {
+	addr, err := p.client.Start()
+	if err != nil {
+		return err
 	}
-	return newChild(cmd)
+	conn, err := grpc.NewClient("passthrough:///connector", grpc.WithTransportCredentials(credentials.NewTLS(config.TLSConfig)),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, addr.Network(), addr.String())
+		}))
+	if err != nil {
+		return err
+	}
+	_, err = pb.NewConnectorServiceClient(conn).Ping(ctx, &pb.PingRequest{})
+	if err = errors.Join(err, conn.Close()); err != nil {
+		return err
+	}
+	protocol, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	p.pb = pb.NewConnectorServiceClient(protocol.(*plugin.GRPCClient).Conn)
+	return nil
 }
 
 // Ping asks for a sign of life.
@@ -110,20 +148,32 @@ func (p *Process) Open(ctx context.Context, account string, config []byte, webho
 }
 
 // Exited reports whether the process has ended without being asked to.
-func (p *Process) Exited() bool { return !p.exited.Load() && p.client.Exited() }
+func (p *Process) Exited() bool { return !p.stopped.Load() && p.client.Exited() }
 
-// ErrKilled says that the process did not end by itself.
-var ErrKilled = errors.New("the process did not end within 2 seconds of being asked to, and was killed")
+// Stopped reports whether the process was asked to end.
+func (p *Process) Stopped() bool { return p.stopped.Load() }
+
+// What Stop finds.
+var (
+	ErrKilled = errors.New("the process did not end within 2 seconds of being asked to, and was killed")
+	ErrLeft   = errors.New("processes that it had started outlived it, and were killed")
+)
+
+const endWithin = 2 * time.Second
 
 // Stop asks the process to end, and kills it when it does not. It may be called again.
-func (p *Process) Stop(context.Context) error {
-	if p.exited.Swap(true) {
+func (p *Process) Stop(ctx context.Context) error {
+	if p.stopped.Swap(true) {
 		return nil
 	}
-	asked := time.Now()
+	late := time.AfterFunc(endWithin, func() { _ = p.child.Kill(ctx) }) // go-plugin asks without bound
+	defer late.Stop()
 	p.client.Kill()
-	if time.Since(asked) >= 2*time.Second {
+	switch killed, left := p.child.state(); {
+	case killed:
 		return ErrKilled
+	case left:
+		return ErrLeft
 	}
 	return nil
 }

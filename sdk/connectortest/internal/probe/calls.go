@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,15 +49,19 @@ func (p *Probe) Open(ctx context.Context) (Account, func()) {
 	a, err := p.OpenWith(ctx, p.Setup.Config)
 	if err != nil {
 		f := p.See("Open", err)
+		p.Shut = true
 		p.Bad("make Open accept Harness.Config, or correct the configuration", "the account does not open: %v", f)
 		return nil, func() {}
 	}
 	return a, func() { p.Close(ctx, a) }
 }
 
-// Close closes an account.
+// Close closes an account. Close may fail, as when the vendor cannot be told, but not take for ever.
 func (p *Probe) Close(ctx context.Context, a Account) {
-	p.See("Close", p.Within(ctx, p.Setup.Patience, a.Close))
+	err := p.Within(ctx, p.Setup.Patience, a.Close)
+	if p.See("Close", err); ended(err) && ctx.Err() == nil {
+		p.Bad("end Close promptly", "Close did not end within %v", p.Setup.Patience)
+	}
 }
 
 // Ready opens an account on a vendor that behaves well; nil when there is none.
@@ -109,12 +113,19 @@ func (p *Probe) Sample(channel message.Channel, kind message.ContentKind, n int)
 	if p.Setup.Adapt != nil {
 		p.Setup.Adapt(&d)
 	}
-	if phone := strings.TrimPrefix(d.To.Phone, "+"); phone != "" {
-		p.Personal["the phone number of the recipient that ends in "+phone[max(0, len(phone)-2):]] = phone
-	}
+	p.Private("the phone number of a recipient", d.To.Phone)
 	p.Personal["the text of a message"], p.Personal["an e-mail address"] = SampleText, sampleMail
 	return d
 }
+
+// Private remembers a phone number that nothing may say, in whatever form: national ones lack the country's code.
+func (p *Probe) Private(what, phone string) {
+	if n := len(phone); n >= leastPhone {
+		p.Personal[what+" that ends in "+phone[n-2:]] = phone[max(0, n-10):]
+	}
+}
+
+const leastPhone = 8 // digits; anything shorter is found everywhere
 
 // NameOf says which of the samples a delivery is.
 func NameOf(d *wire.Delivery) string {
@@ -254,6 +265,10 @@ func (p *Probe) Receipt(what string, r *message.Receipt) {
 		Want(r.Outcome.Rank() == 0 || r.Fault == nil, what+": the receipt has a positive outcome and a fault", "leave Receipt.Fault nil"),
 		Want(r.VendorID != "" || r.Message != "" && r.Attempt > 0, what+": the receipt belongs to no attempt", "set VendorID, or Message and Attempt"),
 	)
+	known := func(c wire.Channel) bool { return slices.Contains(c.Outcomes, r.Outcome) }
+	if r.Outcome.Rank() > 0 && len(p.Description.Channels) > 0 && !slices.ContainsFunc(p.Description.Channels, known) {
+		p.Bad("list it in the channel's Outcomes: rules may wait for what is declared only", "%s: the receipt's outcome is %s, which no channel declares", what, r.Outcome)
+	}
 	if r.Fault != nil {
 		p.See(what, r.Fault)
 	}

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/hermodhq/hermod/sdk/fault"
 )
 
@@ -24,14 +27,11 @@ var ErrNotReturned = errors.New("it did not return")
 type Probe struct {
 	*Session
 	Check string
+	Shut  bool // the account did not open
 
 	mu       sync.Mutex
 	findings []Finding
-	broken   bool
 }
-
-// Broken reports whether the pipe to the process broke.
-func (p *Probe) Broken() bool { return p.broken }
 
 // Findings returns what was found.
 func (p *Probe) Findings() []Finding {
@@ -110,8 +110,9 @@ func (p *Probe) See(what string, err error) *fault.Fault {
 		p.Bad("return when the context ends: hand it to every request and every wait", "%s did not return within %v of its context's end", what, p.Grace())
 	case !classified && ended(err):
 		return fault.New(fault.OutcomeUnknown, "no_answer", "the context ended")
+	case !classified && p.Process != nil && status.Code(err) == codes.DeadlineExceeded:
+		p.Bad("answer every call, with a fault where nothing else can be said", "%s got no answer in time", what)
 	case !classified && p.Process != nil:
-		p.broken = true
 		p.Bad("answer with a fault in the response, and keep the process alive", "%s: %v", what, err)
 	case !classified || f.Code == "unclassified":
 		p.Bad("return a *fault.Fault, so that the engine knows what to do next", "%s failed with an error without a class", what)

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -22,12 +23,17 @@ const maxAge = 5 * time.Minute
 type payload struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
+	From string `json:"from"`
+	Text string `json:"text"`
 }
 
 // Receive implements connector.Receiver.
 func (a *account) Receive(_ context.Context, req *connector.Request) (*connector.Response, []message.Event, error) {
-	if a.mistake == "indexes the body" {
+	switch a.mistake {
+	case "indexes the body":
 		_ = req.Body[1]
+	case "logs webhooks":
+		slog.Info("received", "body", string(req.Body))
 	}
 	at := req.Header.Get("X-Time")
 	if a.mistake != "trusts everyone" && !hmac.Equal([]byte(Sign(a.Secret.Reveal(), at, req.Body)), []byte(req.Header.Get("X-Signature"))) {
@@ -55,10 +61,18 @@ func (a *account) event(p payload) message.Event {
 	e := message.Event{ID: message.EventID("toy-" + p.ID), Type: message.EventMessageReceived, Time: time.Now(), Account: a.name}
 	if p.Type == "receipt" {
 		e.Type, e.Receipt = message.EventReceipt, &message.Receipt{VendorID: "m1", Outcome: message.Delivered}
+	} else {
+		e.Inbound = &message.Inbound{VendorID: message.VendorMessageID(p.ID), Channel: message.WhatsApp, From: p.From, Content: message.Content{Text: p.Text}}
 	}
 	switch a.mistake {
 	case "random ids":
 		e.ID = message.EventID(rand.Text())
+	case "counts events":
+		e.ID = message.EventID(strconv.Itoa(int(a.events.Add(1))))
+	case "knows better":
+		if e.Receipt != nil {
+			e.Receipt.Outcome = message.Replied
+		}
 	case "same ids":
 		e.ID = "toy"
 	case "wrong event":
@@ -96,6 +110,9 @@ func (a *account) Listen(ctx context.Context, emit func(context.Context, message
 	if a.mistake == "stops listening" {
 		return nil
 	}
+	if a.mistake == "listens on" {
+		defer func() { <-a.stuck }()
+	}
 	for ctx.Err() == nil {
 		var p payload
 		if err := a.get(ctx, "/updates", &p); ctx.Err() != nil {
@@ -109,9 +126,6 @@ func (a *account) Listen(ctx context.Context, emit func(context.Context, message
 		if err := emit(ctx, a.event(p)); err != nil {
 			return err
 		}
-	}
-	if a.mistake == "listens on" {
-		<-a.stuck
 	}
 	return ctx.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -40,7 +44,14 @@ type account struct {
 	client  *http.Client
 	name    message.AccountID
 	stuck   chan struct{}
+	shared  *shared
+	turn    chan struct{} // held by a call
+	calls   atomic.Int32  // under way
+	events  atomic.Int32
 }
+
+// shared is what accounts of a mistaken toy share.
+type shared struct{ opened, closed atomic.Bool }
 
 // New returns the toy with a mistake; "" is the right one. A mistake that never ends by itself ends when stuck is closed.
 func New(mistake string, stuck chan struct{}) connector.Connector {
@@ -55,7 +66,12 @@ func New(mistake string, stuck chan struct{}) connector.Connector {
 		Events: []message.EventType{message.EventReceipt, message.EventMessageReceived},
 		Limits: connector.Limits{Concurrency: 32},
 	}
+	both := &shared{}
 	switch mistake {
+	case "other in a process":
+		if os.Getenv("HERMOD_CONNECTOR") != "" {
+			spec.Summary = "A toy in a process."
+		}
 	case "version":
 		spec.Version = "one"
 	case "undeclared receipts":
@@ -67,7 +83,7 @@ func New(mistake string, stuck chan struct{}) connector.Connector {
 	case "map config":
 		return connector.Define(spec, func(_ context.Context, m map[string]any, env connector.Env) (*account, error) {
 			text := func(name string) string { s, _ := m[name].(string); return s }
-			return newAccount(mistake, stuck, config{text("base_url"), connector.Secret(text("token")), connector.Secret(text("webhook_secret"))}, env), nil
+			return newAccount(mistake, stuck, config{text("base_url"), connector.Secret(text("token")), connector.Secret(text("webhook_secret"))}, env, both), nil
 		}, operations(mistake)...)
 	case "unmarked secret":
 		type unmarked struct {
@@ -76,14 +92,14 @@ func New(mistake string, stuck chan struct{}) connector.Connector {
 			Secret  string `json:"webhook_secret" jsonschema:"secret"`
 		}
 		return connector.Define(spec, func(_ context.Context, c unmarked, env connector.Env) (*account, error) {
-			return newAccount(mistake, stuck, config{c.BaseURL, connector.Secret(c.Token), connector.Secret(c.Secret)}, env), nil
+			return newAccount(mistake, stuck, config{c.BaseURL, connector.Secret(c.Token), connector.Secret(c.Secret)}, env, both), nil
 		}, operations(mistake)...)
 	}
 	return connector.Define(spec, func(_ context.Context, c config, env connector.Env) (*account, error) {
-		if mistake == "refuses to open" {
+		if mistake == "refuses to open" || mistake == "opens once" && both.opened.Swap(true) {
 			return nil, errors.New("no")
 		}
-		return newAccount(mistake, stuck, c, env), nil
+		return newAccount(mistake, stuck, c, env, both), nil
 	}, operations(mistake)...)
 }
 
@@ -95,21 +111,29 @@ func Name(mistake string) string {
 	return "toy-" + string(bytes.ReplaceAll([]byte(mistake), []byte(" "), []byte("-")))
 }
 
-func newAccount(mistake string, stuck chan struct{}, c config, env connector.Env) *account {
-	a := &account{config: c, mistake: mistake, stuck: stuck, name: env.Account, client: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 64}}}
+func newAccount(mistake string, stuck chan struct{}, c config, env connector.Env, both *shared) *account {
+	a := &account{config: c, mistake: mistake, stuck: stuck, name: env.Account, shared: both, turn: make(chan struct{}, 1), client: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 64}}}
 	if mistake == "logs the configuration" {
 		slog.Info("opened", "token", c.Token.Reveal())
 	}
-	if mistake == "leaks" {
+	switch mistake {
+	case "leaks":
 		go func() { <-stuck }()
+	case "leaves a process":
+		_ = exec.Command("/bin/sleep", "600").Start()
 	}
 	return a
 }
 
 // Close implements connector.Closer.
 func (a *account) Close(ctx context.Context) error {
-	if a.mistake == "hangs in close" {
+	switch a.mistake {
+	case "hangs in close":
 		<-a.stuck
+	case "fails in close":
+		return fault.New(fault.Internal, "no", "no")
+	case "closes others":
+		a.shared.closed.Store(true)
 	}
 	if a.mistake != "keeps connections" {
 		a.client.CloseIdleConnections()
@@ -159,7 +183,10 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	case length > maxText && a.mistake != "no limit":
 		return connector.Result{}, fault.New(fault.ContentRejected, "text_too_long", "the text is too long")
 	}
-	a.sendMistakes(&d)
+	if err := a.sendMistakes(ctx, &d); err != nil {
+		return connector.Result{}, err
+	}
+	defer a.calls.Add(-1)
 	if a.mistake == "lies" {
 		return connector.Result{VendorID: "x"}, nil
 	}
@@ -173,6 +200,9 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	if err != nil && a.mistake == "hopes" {
 		return connector.Result{}, nil
 	}
+	if err == nil && a.mistake == "wedges" {
+		<-a.turn
+	}
 	if err != nil && a.mistake == "tells the text" {
 		err = fault.New(fault.From(err).Class, "failed", "sending %q failed: %w", text, err)
 	}
@@ -182,8 +212,27 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	return r, err
 }
 
-func (a *account) sendMistakes(d *connector.Delivery) {
+func (a *account) sendMistakes(ctx context.Context, d *connector.Delivery) error {
+	now := a.calls.Add(1)
 	switch a.mistake {
+	case "closes others":
+		if a.shared.closed.Load() {
+			return fault.New(fault.Internal, "closed", "it is closed")
+		}
+	case "crowded":
+		if now > 8 {
+			return fault.New(fault.Internal, "busy", "too many at once")
+		}
+	case "wedges": // a call that fails keeps its turn
+		select {
+		case a.turn <- struct{}{}:
+		case <-ctx.Done():
+			return fault.New(fault.OutcomeUnknown, "turn", "no turn")
+		}
+	case "logs the national number":
+		slog.Info("sending", "to", "0"+strings.TrimPrefix(d.To.Phone, "+44"))
+	case "logs the header":
+		slog.Info("sending", "authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("toy@example.com:"+a.Token.Reveal())))
 	case "logs the number":
 		slog.Info("sending", "to", d.To.Phone)
 	case "prints":
@@ -193,6 +242,7 @@ func (a *account) sendMistakes(d *connector.Delivery) {
 	case "dies":
 		os.Exit(3)
 	}
+	return nil
 }
 
 func (a *account) post(ctx context.Context, to, text string) (connector.Result, error) {
@@ -228,6 +278,9 @@ func (a *account) post(ctx context.Context, to, text string) (connector.Result, 
 	}
 	if err == nil {
 		err = json.Unmarshal(raw, &v)
+	}
+	if err != nil && a.mistake == "believes JSON" && json.Valid(raw) || len(raw) == 0 && a.mistake == "believes nothing" {
+		return connector.Result{}, nil
 	}
 	if err != nil {
 		return connector.Result{}, fault.New(a.class("garbage is internal", fault.Internal, fault.OutcomeUnknown), "answer", "the vendor's answer cannot be read")

@@ -67,8 +67,14 @@ func (e Expectation) Check(ctx context.Context, p *probe.Probe) {
 	if p.Excused(err == nil, fmt.Sprintf("a stand-in that can do %q", e.Behavior)) {
 		return
 	}
-	for batch := range slices.Chunk(spread(p.Samples()), fewAtOnce) {
-		e.under(ctx, p, a, batch)
+	rounds := 1
+	if e.Behavior == standin.Garbage {
+		rounds = standin.GarbageAnswers
+	}
+	for range rounds {
+		for batch := range slices.Chunk(spread(p.Samples()), fewAtOnce) {
+			e.under(ctx, p, a, batch)
+		}
 	}
 }
 
@@ -88,7 +94,7 @@ func spread(list []wire.Delivery) []wire.Delivery {
 func (e Expectation) under(ctx context.Context, p *probe.Probe, a probe.Account, batch []wire.Delivery) {
 	patience := p.Setup.Patience
 	if e.Behavior == standin.HangBefore || e.Behavior == standin.HangAfter {
-		patience = probe.Briefly
+		patience = min(probe.Briefly, patience)
 	}
 	before := p.Setup.Vendor.Counts()
 	r := p.Deliver(ctx, string(e.Behavior), a, batch, patience)
@@ -150,6 +156,11 @@ func Canceled(ctx context.Context, p *probe.Probe) {
 	defer func() { p.BehaveWell() }()
 	if f := cancelUnderWay(ctx, p, a); p.Process == nil && (f == nil || !slices.Contains(want, f.Class)) {
 		p.Bad(nobodyKnows, "a delivery that was canceled under way is answered with %v, want class %v", probe.OrAccepted(f), want)
+	}
+	ended, cancel := context.WithTimeout(ctx, p.Grace())
+	defer cancel()
+	if !probe.Eventually(ended, func() bool { return vendor.Counts().Now == 0 }) {
+		p.Bad("hand the context to every request", "the call of a canceled delivery goes on")
 	}
 	p.BehaveWell()
 	p.Alive(ctx, "an account after a canceled delivery", a)

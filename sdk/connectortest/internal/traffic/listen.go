@@ -112,6 +112,9 @@ func heard(ctx context.Context, p *probe.Probe, events <-chan message.Event) {
 		case e := <-events:
 			brought[e.Type] = true
 			event(p, "listening", &e)
+			if all(brought, p.Description.Events) {
+				return
+			}
 			wait.Reset(probe.Briefly)
 			continue
 		case <-wait.C:
@@ -123,4 +126,13 @@ func heard(ctx context.Context, p *probe.Probe, events <-chan message.Event) {
 		coverage(p, brought)
 		return
 	}
+}
+
+func all(brought map[message.EventType]bool, declared []message.EventType) bool {
+	for _, t := range declared {
+		if !brought[t] {
+			return false
+		}
+	}
+	return true
 }

@@ -17,7 +17,10 @@ import (
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
-const noiseRounds = 300
+const (
+	noiseRounds = 300
+	leastText   = 12 // bytes of a text that is looked for; anything shorter may be found by chance
+)
 
 // refusedBy reports whether a request was refused.
 func refusedBy(resp *wire.Response, f *fault.Fault) bool {
@@ -77,6 +80,9 @@ func event(p *probe.Probe, what string, e *message.Event) {
 	)
 	if e.Receipt != nil {
 		p.Receipt(what, e.Receipt)
+	}
+	if e.Inbound != nil && len(e.Inbound.Content.Text) >= leastText {
+		p.Personal["the text of an inbound message"] = e.Inbound.Content.Text
 	}
 }
 

@@ -21,7 +21,9 @@ type Text struct {
 }
 
 // Add keeps what was said somewhere, such as "its log".
-func (t *Text) Add(where, text string) {
+func (t *Text) Add(where, text string) { t.add(where, text+"\n") }
+
+func (t *Text) add(where, text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.said == nil {
@@ -37,7 +39,6 @@ func (t *Text) Add(where, text string) {
 		return
 	}
 	b.WriteString(text)
-	b.WriteByte('\n')
 }
 
 // Writer adds all that is written to one place.
@@ -49,9 +50,9 @@ type Writer struct {
 	where string
 }
 
-// Write keeps p.
+// Write keeps p, which may end in the middle of a line.
 func (w Writer) Write(p []byte) (int, error) {
-	w.text.Add(w.where, strings.TrimSuffix(string(p), "\n"))
+	w.text.add(w.where, string(p))
 	return len(p), nil
 }
 
@@ -91,5 +92,15 @@ func (t *Text) Find(forbidden map[string]string) (found []string) {
 // forms are the ways in which a value may be written.
 func forms(v string) []string {
 	quoted := strconv.Quote(v)
-	return []string{v, quoted[1 : len(quoted)-1], url.QueryEscape(v), url.PathEscape(v), base64.StdEncoding.EncodeToString([]byte(v))}
+	return append(inBase64(v), v, quoted[1:len(quoted)-1], url.QueryEscape(v), url.PathEscape(v))
+}
+
+// inBase64 returns what base64 makes of a value in the middle of another, as in the header of basic authentication: there are three ways, by
+// how many bytes come before. The characters that depend on what is beside it are left out.
+func inBase64(v string) (list []string) {
+	for before := range min(3, len(v)-1) {
+		coded := base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + v))
+		list = append(list, coded[(8*before+5)/6:8*(before+len(v))/6])
+	}
+	return list
 }
