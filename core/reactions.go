@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hermodhq/hermod/core/history"
 	"github.com/hermodhq/hermod/core/internal/react"
@@ -18,6 +19,9 @@ func (r *running) openReactions(ctx context.Context) (err error) {
 		Store:     r.intake.Own, Send: e.Send, Invoke: e.Invoke, Stopped: ErrStopped, Now: e.cfg.Clock.Now, After: e.cfg.Clock.After, Logger: e.cfg.Logger,
 		Labels: func(ctx context.Context, id message.ID) (map[string]string, error) {
 			t, err := e.Trace(ctx, id)
+			if _, unknown := errors.AsType[*UnknownMessageError](err); unknown {
+				return nil, nil
+			}
 			return t.Message.Labels, err
 		},
 	})

@@ -85,6 +85,10 @@ func (r *Reactor) act(ctx context.Context, t *task, a *rules.Action, rep *Report
 	case a.Err != nil:
 		return r.fail(ctx, t, message.EventReactionFailed, rep, fault.From(a.Err))
 	case a.Tell != nil:
+		if size := sizeOf(a.Tell.With); size > maxTold {
+			return r.fail(ctx, t, message.EventReactionFailed, rep, fault.New(fault.ContentRejected, "signal_too_large",
+				"the signal takes %d bytes, at most %d fit: tell the event's id and what is needed of it", size, maxTold))
+		}
 		rep.Undone, rep.Name, rep.With = 0, a.Tell.Name, a.Tell.With
 		if !r.record(ctx, t, message.EventReactionTold, rep, nil) {
 			return undone
@@ -95,6 +99,14 @@ func (r *Reactor) act(ctx context.Context, t *task, a *rules.Action, rep *Report
 	}
 	rep.Call = string(a.Call.Account) + "/" + a.Call.Operation
 	return r.call(ctx, t, a.Call, rep)
+}
+
+func sizeOf(with map[string]any) int {
+	text, err := json.Marshal(with)
+	if err != nil {
+		return 0 // rules give JSON values only
+	}
+	return len(text)
 }
 
 // fail records that an action did not happen, or, as typ says, that this is not known.

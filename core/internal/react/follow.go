@@ -141,7 +141,7 @@ func (r *Reactor) depth(ctx context.Context, ev *message.Event) (int, error) {
 		return 0, nil
 	}
 	labels, err := r.cfg.Labels(ctx, id)
-	if err != nil && ctx.Err() != nil {
+	if err != nil { // without them a chain would begin anew
 		return 0, fmt.Errorf("the labels of a message: %w", err)
 	}
 	n, _ := strconv.Atoi(labels[DepthLabel]) // 0: no reaction sent it, or it was trimmed long ago

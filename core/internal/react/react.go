@@ -25,6 +25,7 @@ const (
 	waiting      = 4096 // reactions to events that are taken up; above that the next event waits
 	acting       = 32   // calls and sends under way at once
 	maxOutput    = 64 << 10
+	maxTold      = 256 << 10 // bytes of a signal's values
 	firstPause   = time.Second
 	longestPause = time.Minute
 	longestAfter = 10 * time.Minute // of what a vendor asks for
@@ -58,7 +59,7 @@ type Config struct {
 	Store  func(ctx context.Context, ev *message.Event) error
 	Send   func(ctx context.Context, m message.Message) (message.ID, error)
 	Invoke func(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error)
-	// Labels returns the labels of a message.
+	// Labels returns the labels of a message; none of one that is not known any more.
 	Labels  func(ctx context.Context, id message.ID) (map[string]string, error)
 	Stopped error // in the chain of errors of Send, Invoke and Store while the engine stops: nothing was done
 	Now     func() time.Time

@@ -58,6 +58,16 @@ func (r *Reactor) event(typ message.EventType, rep *Report) *message.Event {
 	return ev
 }
 
+// bare is the report without what may be large.
+func (rep *Report) bare() *Report {
+	b := *rep
+	b.Output, b.With = nil, nil
+	if b.Fault != nil {
+		b.Fault = &fault.Fault{Class: b.Fault.Class, Code: "fault_too_large"}
+	}
+	return &b
+}
+
 // record makes a report durable, however long the journal refuses it. It returns false when the engine stops first.
 func (r *Reactor) record(ctx context.Context, t *task, typ message.EventType, rep *Report, about func(*message.Event)) bool {
 	ev := r.event(typ, rep)
@@ -72,6 +82,9 @@ func (r *Reactor) record(ctx context.Context, t *task, typ message.EventType, re
 		}
 		if errors.Is(err, r.cfg.Stopped) || ctx.Err() != nil {
 			return false
+		}
+		if f, ok := errors.AsType[*fault.Fault](err); ok && f.Class == fault.ContentRejected { // larger than the journal takes
+			ev.Data = r.event(typ, rep.bare()).Data
 		}
 		r.cfg.Logger.Error("what a reaction did could not be recorded; it is tried again", "reaction", rep.Reaction, "event", typ, "error", err)
 		if !r.sleep(pause) {

@@ -38,6 +38,7 @@ type world struct {
 	sending func(n int) error
 	stored  func(ev *message.Event) error
 
+	unread    int  // so often the labels cannot be read
 	abandoned bool // calls are out until they are given up
 }
 
@@ -56,7 +57,7 @@ func (w *world) load(reactions string) *rules.Set {
 		w.t.Fatal(err)
 	}
 	set, err := rules.Load(fs, "rules", rules.Catalog{Accounts: map[message.AccountID]rules.AccountInfo{"desk": {
-		Channels: []rules.ChannelInfo{{Channel: "chat"}}, Events: []message.EventType{"ticket.new", "ticket.other"},
+		Channels: []rules.ChannelInfo{{Channel: "chat"}}, Events: []message.EventType{"ticket.new", "ticket.other", "ticket.closed"},
 		Operations: []rules.OperationInfo{{Name: "write", Mutates: true}, {Name: "read"}},
 	}}})
 	if err != nil {
@@ -200,12 +201,16 @@ func (w *world) send(_ context.Context, m message.Message) (message.ID, error) {
 func (w *world) labels(_ context.Context, id message.ID) (map[string]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.unread > 0 {
+		w.unread--
+		return nil, errors.New("the log cannot be read")
+	}
 	for key, m := range w.sent {
 		if "m-"+string(key) == string(id) {
 			return m.Labels, nil
 		}
 	}
-	return nil, errors.New("no such message")
+	return nil, nil
 }
 
 func (w *world) call(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error) {
