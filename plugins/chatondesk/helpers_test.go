@@ -1,28 +1,36 @@
 package chatondesk_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"flag"
-	"maps"
 	"os"
-	"path/filepath"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/hermodhq/hermod/plugins/chatondesk"
 	"github.com/hermodhq/hermod/plugins/chatondesk/chatondesksim"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/connectortest"
-	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/connectortest/accounttest"
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
 var update = flag.Bool("update", false, "write golden files")
 
 func TestMain(m *testing.M) { connectortest.Main(m, chatondesk.New()) }
+
+// The steps that all connectors' tests take.
+var (
+	deliver   = accounttest.Deliver
+	faultOf   = accounttest.Fault
+	wantFault = accounttest.WantFault
+	sameJSON  = accounttest.SameJSON
+	plain     = accounttest.JSON
+)
+
+func golden(t testing.TB, name, got string) {
+	t.Helper()
+	accounttest.Golden(t, name, got, *update)
+}
 
 const (
 	ada  = "+447700900140" // no suffix of the script
@@ -47,37 +55,8 @@ func startSim(t testing.TB, o chatondesksim.Options) (*chatondesksim.Sim, string
 // openAccount opens an account of the connector against a simulator. A setting of nil takes one of the usual ones away.
 func openAccount(t testing.TB, url string, settings map[string]any) connector.Account {
 	t.Helper()
-	cfg := map[string]any{"base_url": url, "api_key": chatondesksim.APIKey, "timeout": "5s"}
-	maps.Copy(cfg, settings)
-	maps.DeleteFunc(cfg, func(_ string, v any) bool { return v == nil })
-	raw, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := chatondesk.New().Open(t.Context(), connector.AccountConfig{Account: "chatondesk-in", Config: raw})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return a
-}
-
-// deliver sends one delivery and returns its answer.
-func deliver(t testing.TB, a connector.Account, d connector.Delivery) connector.Answer {
-	t.Helper()
-	if d.Message == "" {
-		d.Message, d.Attempt = "01HX", 1
-	}
-	var got []connector.Answer
-	a.Deliver(t.Context(), []connector.Delivery{d}, func(x connector.Answer) { got = append(got, x) })
-	if len(got) != 1 {
-		t.Fatalf("%d answers, want 1", len(got))
-	}
-	return got[0]
+	usual := map[string]any{"base_url": url, "api_key": chatondesksim.APIKey, "timeout": "5s"}
+	return accounttest.Open(t, chatondesk.New(), connector.AccountConfig{Account: "chatondesk-in"}, usual, settings)
 }
 
 func template(phone string, named map[string]any, params ...string) connector.Delivery {
@@ -98,22 +77,6 @@ func invoke(t testing.TB, a connector.Account, op, in string) map[string]any {
 	return plain(t, out).(map[string]any)
 }
 
-func faultOf(t testing.TB, err error) *fault.Fault {
-	t.Helper()
-	f, ok := errors.AsType[*fault.Fault](err)
-	if !ok {
-		t.Fatalf("got error %v, want a fault", err)
-	}
-	return f
-}
-
-func wantFault(t testing.TB, err error, class fault.Class, code string) {
-	t.Helper()
-	if f := faultOf(t, err); f.Class != class || f.Code != code {
-		t.Fatalf("got %s [%s], want %s [%s]: %v", f.Class, f.Code, class, code, err)
-	}
-}
-
 func readJSON(t testing.TB, path string, v any) {
 	t.Helper()
 	raw, err := os.ReadFile(path)
@@ -122,47 +85,5 @@ func readJSON(t testing.TB, path string, v any) {
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
 		t.Fatalf("%s: %v", path, err)
-	}
-}
-
-// sameJSON compares two values as JSON.
-func sameJSON(t testing.TB, what string, got, want any) {
-	t.Helper()
-	if d := cmp.Diff(plain(t, want), plain(t, got)); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
-}
-
-func plain(t testing.TB, v any) any {
-	t.Helper()
-	raw, ok := v.(json.RawMessage)
-	if !ok {
-		var err error
-		if raw, err = json.Marshal(v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var out any
-	if err := json.Unmarshal(raw, &out); err != nil {
-		t.Fatalf("%v in %.200s", err, raw)
-	}
-	return out
-}
-
-// golden compares text with testdata/name.
-func golden(t testing.TB, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (-want +got); run with -update if it is meant:\n%s", name, d)
 	}
 }

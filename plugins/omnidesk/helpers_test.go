@@ -1,23 +1,17 @@
 package omnidesk_test
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"maps"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/hermodhq/hermod/plugins/omnidesk"
 	"github.com/hermodhq/hermod/plugins/omnidesk/omnidesksim"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/connectortest"
-	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/connectortest/accounttest"
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
@@ -27,6 +21,19 @@ var omnideskConnector = sync.OnceValue(omnidesk.New)
 var update = flag.Bool("update", false, "write golden files")
 
 func TestMain(m *testing.M) { connectortest.Main(m, omnideskConnector()) }
+
+// The steps that all connectors' tests take.
+var (
+	deliver   = accounttest.Deliver
+	faultOf   = accounttest.Fault
+	wantFault = accounttest.WantFault
+	sameJSON  = accounttest.SameJSON
+)
+
+func golden(t testing.TB, name, got string) {
+	t.Helper()
+	accounttest.Golden(t, name, got, *update)
+}
 
 const (
 	ada      = "+447700900140" // no suffix of the script
@@ -47,64 +54,31 @@ func startSim(t testing.TB, o omnidesksim.Options) (*omnidesksim.Sim, string) {
 	return sim, url
 }
 
+var (
+	usual  = map[string]any{"api_key": omnidesksim.APIKey, "chat_token": omnidesksim.ChatToken, "timeout": "5s", "hook_auth": "none"}
+	wanted = connector.AccountConfig{Account: "omnidesk-nl", WebhookURL: webhooks}
+)
+
 func tryOpen(t testing.TB, url string, settings map[string]any) (connector.Account, error) {
 	t.Helper()
-	cfg := map[string]any{"base_url": url, "api_key": omnidesksim.APIKey, "chat_token": omnidesksim.ChatToken, "timeout": "5s", "hook_auth": "none"}
-	maps.Copy(cfg, settings)
-	raw, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return omnideskConnector().Open(t.Context(), connector.AccountConfig{Account: "omnidesk-nl", Config: raw, WebhookURL: webhooks})
+	return accounttest.TryOpen(t, omnideskConnector(), wanted, usual, with(settings, url))
 }
 
 // openAccount opens an account of the connector against a simulator.
 func openAccount(t testing.TB, url string, settings map[string]any) connector.Account {
 	t.Helper()
-	a, err := tryOpen(t, url, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return a
+	return accounttest.Open(t, omnideskConnector(), wanted, usual, with(settings, url))
 }
 
-// deliver sends one delivery and returns its answer.
-func deliver(t testing.TB, a connector.Account, d connector.Delivery) connector.Answer {
-	t.Helper()
-	if d.Message == "" {
-		d.Message, d.Attempt = "01HX", 1
-	}
-	var got []connector.Answer
-	a.Deliver(t.Context(), []connector.Delivery{d}, func(x connector.Answer) { got = append(got, x) })
-	if len(got) != 1 {
-		t.Fatalf("%d answers, want 1", len(got))
-	}
-	return got[0]
+// with adds a simulator's URL to settings, unless they name one.
+func with(settings map[string]any, url string) map[string]any {
+	out := map[string]any{"base_url": url}
+	maps.Copy(out, settings)
+	return out
 }
 
 func text(phone string) connector.Delivery {
 	return connector.Delivery{Channel: "desk", To: message.Recipient{Phone: phone}, Content: message.Content{Text: "My order has not come."}}
-}
-
-func faultOf(t testing.TB, err error) *fault.Fault {
-	t.Helper()
-	f, ok := errors.AsType[*fault.Fault](err)
-	if !ok {
-		t.Fatalf("got error %v, want a fault", err)
-	}
-	return f
-}
-
-func wantFault(t testing.TB, err error, class fault.Class, code string) {
-	t.Helper()
-	if f := faultOf(t, err); f.Class != class || f.Code != code {
-		t.Fatalf("got %s [%s], want %s [%s]: %v", f.Class, f.Code, class, code, err)
-	}
 }
 
 func readFile(t testing.TB, path string) []byte {
@@ -114,40 +88,6 @@ func readFile(t testing.TB, path string) []byte {
 		t.Fatal(err)
 	}
 	return raw
-}
-
-// sameJSON compares two values as JSON.
-func sameJSON(t testing.TB, what string, got, want any) {
-	t.Helper()
-	if d := cmp.Diff(plain(t, want), plain(t, got)); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
-}
-
-func plain(t testing.TB, v any) (out any) {
-	t.Helper()
-	raw, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// golden compares text with testdata/name.
-func golden(t testing.TB, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if d := cmp.Diff(string(readFile(t, path)), got); d != "" {
-		t.Errorf("%s (-want +got); run with -update if it is meant:\n%s", name, d)
-	}
 }
 
 // last returns the latest request that the simulator got.
