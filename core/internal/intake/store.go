@@ -24,6 +24,7 @@ type StoreConfig struct {
 // Owner stores events in one partition, and returns once they are durable.
 type Owner interface {
 	Event(ctx context.Context, id ids.ID, ev flow.Event) error
+	Receipt(ctx context.Context, from message.AccountID, id ids.ID, ev flow.Event) error
 	Report(ctx context.Context, ev *message.Event, json []byte, orphan *message.Receipt) error
 }
 
@@ -100,9 +101,12 @@ func (s *Store) receipt(ctx context.Context, ev *message.Event) error {
 }
 
 func (s *Store) about(ctx context.Context, id ids.ID, attempt int, ev *message.Event) error {
-	err := s.Owners[id.Partition()].Event(ctx, id, flow.ReceiptEvent(*ev.Receipt, attempt))
-	if errors.Is(err, table.ErrUnknown) {
+	err := s.Owners[id.Partition()].Receipt(ctx, ev.Account, id, flow.ReceiptEvent(*ev.Receipt, attempt))
+	switch {
+	case errors.Is(err, table.ErrUnknown):
 		ev.Message = id.Message()
+		return s.report(ctx, ev, nil)
+	case errors.Is(err, table.ErrForeign): // it is believed about its own account's calls only
 		return s.report(ctx, ev, nil)
 	}
 	return err

@@ -37,6 +37,10 @@ func (n notebook) Event(_ context.Context, _ ids.ID, ev flow.Event) error {
 	return n.note(string(ev.VendorID))
 }
 
+func (n notebook) Receipt(_ context.Context, _ message.AccountID, _ ids.ID, ev flow.Event) error {
+	return n.note(string(ev.VendorID))
+}
+
 func (n notebook) Report(_ context.Context, ev *message.Event, _ []byte, _ *message.Receipt) error {
 	return n.note(string(ev.ID))
 }

@@ -126,6 +126,10 @@ func (o *Owner) event(in *event) {
 		}
 		return
 	}
+	if in.from != "" && !madeBy(e, in.ev.Attempt, in.from) {
+		in.done <- table.ErrForeign
+		return
+	}
 	if in.done != nil {
 		o.frame.dones = append(o.frame.dones, in.done)
 	}
@@ -139,6 +143,11 @@ func (o *Owner) event(in *event) {
 	if entry.Detail = in.detail; len(in.detail) > 0 {
 		o.frame.Grow((&input{event: in}).texts())
 	}
+}
+
+// madeBy reports whether an attempt was made on an account.
+func madeBy(e *table.Entry, attempt int, account message.AccountID) bool {
+	return attempt >= 1 && attempt <= len(e.State.Attempts) && e.Shape.Plan.Steps[e.State.Attempts[attempt-1].Step].Account == account
 }
 
 // news reports whether a receipt says more of its attempt than is known.

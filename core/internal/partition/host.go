@@ -98,7 +98,8 @@ type event struct {
 	id     ids.ID
 	ev     flow.Event
 	detail map[string]string
-	done   chan error // nil: nobody waits
+	from   message.AccountID // whose vendor reports it; empty: it is no report, or its attempt was looked up
+	done   chan error        // nil: nobody waits
 }
 
 // report is a vendor's event about no message of ours (or a receipt whose attempt is not known), to be stored.

@@ -84,9 +84,17 @@ func (o *Owner) Answered(id ids.ID, ev flow.Event, detail map[string]string) {
 	o.in.Put(input{event: &event{id: id, ev: ev, detail: detail}})
 }
 
-// Event stores an event about a message, a receipt or a cancellation, and returns once it is durable.
+// Event stores an event about a message, a receipt or a cancellation, and returns once it is durable. A message that is not in memory
+// is [table.ErrUnknown].
 func (o *Owner) Event(ctx context.Context, id ids.ID, ev flow.Event) error {
 	e := &event{id: id, ev: ev, done: make(chan error, 1)}
+	return o.await(ctx, input{event: e}, e.done)
+}
+
+// Receipt is Event for what an account's vendor says of an attempt that it names itself. An attempt that is none of the account's
+// is [table.ErrForeign].
+func (o *Owner) Receipt(ctx context.Context, from message.AccountID, id ids.ID, ev flow.Event) error {
+	e := &event{id: id, ev: ev, from: from, done: make(chan error, 1)}
 	return o.await(ctx, input{event: e}, e.done)
 }
 

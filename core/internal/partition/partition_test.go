@@ -195,6 +195,32 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
+// A vendor is believed about calls on its own account only, whatever it names.
+func TestForeignReceipts(t *testing.T) {
+	r := newRig(t, newLog(time.Now), nil)
+	id := r.accept("+447700900001")
+	r.answer(r.call(), message.Accepted)
+	r.stands(id, message.Accepted)
+	delivered := flow.Event{Kind: flow.Receipt, Attempt: 1, Outcome: message.Delivered}
+	if err := r.Receipt(t.Context(), "two", id, delivered); !errors.Is(err, table.ErrForeign) {
+		t.Errorf("a receipt from another account: %v", err)
+	}
+	never := delivered
+	never.Attempt = 7
+	if err := r.Receipt(t.Context(), "one", id, never); !errors.Is(err, table.ErrForeign) {
+		t.Errorf("a receipt of an attempt that never was: %v", err)
+	}
+	if s := r.stands(id, message.Accepted); s.Final {
+		t.Errorf("after foreign receipts: %+v", s)
+	}
+	if err := r.Receipt(t.Context(), "one", id, delivered); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.stands(id, ""); s.Outcome != message.Delivered {
+		t.Errorf("after its own receipt: %+v", s)
+	}
+}
+
 // An orphan receipt was stored, its attempt then became known, and the engine died before it was passed on.
 func TestRecoveryMatchesOrphans(t *testing.T) {
 	log := newLog(time.Now)

@@ -171,3 +171,6 @@ type Call struct {
 
 // ErrUnknown says that the table does not hold the message: it was finished long ago, or never was.
 var ErrUnknown = errors.New("no such message in memory: it was finished long ago, or never accepted here")
+
+// ErrForeign says that an account's vendor reports of an attempt that was not made on this account.
+var ErrForeign = errors.New("the attempt was not made on this account")
