@@ -53,7 +53,7 @@ func TestHostileAnswers(t *testing.T) {
 	}
 	sim.Next(chat, omnidesksim.Behavior{Body: " "})
 	wantFault(t, deliver(t, openAccount(t, url, map[string]any{"empty_answer": "unknown"}), text(ada)).Err, fault.OutcomeUnknown, "reply_invalid")
-	for _, body := range []string{page, "{", "\x00", strings.Repeat("[", 20_000)} {
+	for _, body := range []string{page, "{", "\x00", `"busy"`, strings.Repeat("[", 20_000)} {
 		sim.Next(chat, omnidesksim.Behavior{Body: body})
 		wantFault(t, deliver(t, a, text(ada)).Err, fault.OutcomeUnknown, "reply_invalid")
 		sim.Next("PUT ticket/{id}", omnidesksim.Behavior{Body: body})

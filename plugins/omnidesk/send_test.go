@@ -274,7 +274,7 @@ func TestAnswers(t *testing.T) {
 		``: `{}`, ` `: `{}`, `{"type":"item","item":{"id":1}}`: `{"type":"item","item":{"id":1}}`, `{"id":1}`: `{"item":{"id":1}}`, `[{"id":1},2]`: `{"items":[{"id":1},2]}`,
 		`{"type":"items","itemStart":"0","itemTotal":1,"itemLimit":"15","items":[]}`: `{"type":"items","itemTotal":1,"itemLimit":15}`,
 		`{"type":"result","message":"Done.","ticketID":"12"}`:                        `{"type":"result","message":"Done.","ticketID":12}`,
-		`{"message":7}`: `{"item":{"message":7}}`, `"text"`: `{"item":"text"}`, `{"items":{"1":{}}}`: `{"item":{"items":{"1":{}}}}`, `{"items":null}`: `{"item":{"items":null}}`, `[]`: `{}`, "\ufeff[1]": `{"items":[1]}`,
+		`{"message":7}`: `{"item":{"message":7}}`, `7`: `{"item":7}`, `{"items":{"1":{}}}`: `{"item":{"items":{"1":{}}}}`, `{"items":null}`: `{"item":{"items":null}}`, `[]`: `{}`, "\ufeff[1]": `{"items":[1]}`,
 	} {
 		_, url := startSim(t, omnidesksim.Options{Answers: map[string]string{"GET ticket/{id}": body}})
 		out, err := openAccount(t, url, nil).Invoke(t.Context(), "ticket.get", json.RawMessage(`{"id":1}`))

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	defaultConcurrency = 256      // calls of Send under way at once, where the connector states no limit
+	defaultConcurrency = wire.Concurrency
 	maxDetail          = 64 << 10 // bytes of Result.Detail; beyond, the detail is dropped
 )
 

@@ -26,7 +26,15 @@ func newLogHandler(w io.Writer, level string) slog.Handler {
 	if l.UnmarshalText([]byte(level)) != nil {
 		l = slog.LevelInfo
 	}
-	return logHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})}
+	return logHandler{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l, ReplaceAttr: withUnit})}
+}
+
+// withUnit writes durations as text: JSON would have them as bare nanoseconds.
+func withUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {

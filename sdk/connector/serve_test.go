@@ -174,6 +174,37 @@ func TestHandlesThatAreNotOpen(t *testing.T) {
 	}
 }
 
+// What an operation leaves open depends on whether it changes something.
+func TestOperationsWithoutAnAnswer(t *testing.T) {
+	fails := map[string]func(ctx context.Context) error{"panics": func(context.Context) error { panic("no") }, "waits": func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	var operations []Operation[*batcher]
+	for how, fail := range fails {
+		for kind, mutates := range map[string]bool{"act": true, "read": false} {
+			operations = append(operations, Op(kind+"."+how, "x", "x", mutates, func(ctx context.Context, _ *batcher, _ struct{}) (struct{}, error) {
+				return struct{}{}, fail(ctx)
+			}))
+		}
+	}
+	s := newServer(Define(Spec{Name: "failing", Version: "0.1.0", Summary: "Fails.", Vendor: "Test"},
+		func(context.Context, struct{}, Env) (*batcher, error) { return &batcher{}, nil }, operations...), slog.New(slog.DiscardHandler))
+	opened, err := s.Open(t.Context(), &pb.OpenRequest{Account: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for operation, class := range map[string]fault.Class{"act.panics": fault.OutcomeUnknown, "read.panics": fault.Internal,
+		"act.waits": fault.OutcomeUnknown, "read.waits": fault.Unavailable} {
+		resp, err := s.Invoke(ended, &pb.InvokeRequest{Handle: opened.Handle, Operation: operation})
+		if err != nil || fault.Class(resp.GetFault().GetClass()) != class {
+			t.Errorf("%s is answered with %v, %v, want class %s", operation, resp, err, class)
+		}
+	}
+}
+
 func TestRunByHand(t *testing.T) {
 	for name, c := range map[string]struct {
 		env  []string
@@ -197,8 +228,8 @@ func TestRunByHand(t *testing.T) {
 func TestLogLinesNameTheAccount(t *testing.T) {
 	var b strings.Builder
 	logger := slog.New(newLogHandler(&b, "DEBUG")).With("a", 1).WithGroup("g")
-	logger.DebugContext(withAccount(context.Background(), message.AccountID("acme-uk"), logger), "hello", "b", 2)
-	if !strings.Contains(b.String(), "acme-uk") {
+	logger.DebugContext(withAccount(context.Background(), message.AccountID("acme-uk"), logger), "hello", "b", 2, "took", 1500*time.Microsecond)
+	if !strings.Contains(b.String(), "acme-uk") || !strings.Contains(b.String(), `"took":"1.5ms"`) {
 		t.Errorf("the line is %s", b.String())
 	}
 }

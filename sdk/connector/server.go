@@ -122,12 +122,26 @@ func (s *server) Invoke(ctx context.Context, req *pb.InvokeRequest) (*pb.InvokeR
 		return nil, err
 	}
 	resp := &pb.InvokeResponse{}
-	err = guard(ctx, fault.OutcomeUnknown, func() (err error) {
+	class := fault.OutcomeUnknown
+	if !s.mutates(req.Operation) {
+		class = fault.Unavailable
+	}
+	err = guard(ctx, class, func() (err error) {
 		resp.Output, err = account.Invoke(ctx, req.Operation, req.Input)
 		return err
 	})
 	resp.Fault = wire.FaultToProto(err)
 	return resp, nil
+}
+
+// mutates says whether the vendor may have acted when an operation brought no answer.
+func (s *server) mutates(operation string) bool {
+	for _, o := range s.connector.Describe().Operations {
+		if o.Name == operation {
+			return o.Mutates
+		}
+	}
+	return false
 }
 
 func (s *server) Receive(ctx context.Context, req *pb.ReceiveRequest) (*pb.ReceiveResponse, error) {
@@ -180,11 +194,15 @@ func (s *server) Listen(stream grpc.BidiStreamingServer[pb.ListenRequest, pb.Lis
 	return stream.Send(&pb.ListenResponse{Ended: wire.FaultToProto(err)})
 }
 
-// guard turns a panic of the author's code into a fault, and an ended context into one that says whether the vendor may have acted.
+// guard turns a panic of the author's code into a fault, and an ended context into one that says whether the vendor may have acted. What
+// panicked and changed nothing is internal: it would panic again.
 func guard(ctx context.Context, class fault.Class, call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			reportPanic(ctx, p)
+			if class == fault.Unavailable {
+				class = fault.Internal
+			}
 			err = fault.New(class, "connector_panic", "the connector panicked: %T", p)
 		}
 	}()

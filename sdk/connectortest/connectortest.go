@@ -14,6 +14,10 @@
 //		})
 //	}
 //
+// The vendor misbehaves under messages and under operations, which rules call and call again by the class of their fault: it is too
+// fast for it, it hangs, cuts connections, answers with nonsense, with nothing or without end, before and after it took the call. Operations
+// that change something must then be unknown where they may have been taken, and others never are. [Checks] lists every check.
+//
 // Each finding says what to do. What a vendor makes impossible is excused in [Harness], with the reason; nothing is skipped
 // otherwise: a suite that was not run whole fails.
 package connectortest
@@ -61,6 +65,9 @@ func NewVendor(t testing.TB, accept http.Handler, o VendorOptions) *standin.HTTP
 	t.Cleanup(v.Close)
 	return v
 }
+
+// Checks returns every check, with what it holds.
+func Checks() []conformance.Check { return conformance.Checks() }
 
 // Verify runs every check that can be made on any program; see [conformance.Verify].
 func Verify(ctx context.Context, c VerifyConfig) (*Report, error) { return conformance.Verify(ctx, c) }
@@ -165,9 +172,28 @@ func runAt(t *testing.T, h Harness, at conformance.Target, g *guard) {
 			g.ran(at.String() + "/" + check.Name)
 		})
 	}
-	for _, left := range s.Left() {
-		t.Logf("%s is excused: %s", left.Check, left.Reason)
+	for _, line := range leftOut(s.Left()) {
+		t.Log(line)
 	}
+}
+
+// leftOut says what was left out and why: a line for each reason where more than a few checks share it, else for each check.
+func leftOut(all []conformance.Left) (lines []string) {
+	alike := map[string]int{}
+	for _, l := range all {
+		alike[l.Reason]++
+	}
+	for _, l := range all {
+		switch n := alike[l.Reason]; {
+		case n == 0: // told already
+		case n < 5:
+			lines = append(lines, fmt.Sprintf("%s is left out: %s", l.Check, l.Reason))
+		default:
+			lines = append(lines, fmt.Sprintf("%d checks are left out: %s", n, l.Reason))
+			alike[l.Reason] = 0
+		}
+	}
+	return lines
 }
 
 // guard knows which checks have to run and which did.

@@ -19,6 +19,7 @@ const (
 	secret = "toy-webhook-secret-9a7e"
 
 	inbound = "Where is my parcel 9c2b?"
+	jotted  = "the blue door 77e1"
 )
 
 func TestMain(m *testing.M) {
@@ -53,8 +54,9 @@ func harness(t *testing.T, mistake string) connectortest.Harness {
 		t.Fatal(err)
 	}
 	patience := time.Duration(0)
-	if mistake != "" && mistake != "reads it all" {
-		patience = 200 * time.Millisecond // many of them wait in vain
+	switch mistake {
+	case "hangs in close", "ignores the context", "wedges", "is deaf", "listens on", "goes on to the next", "leaks", "keeps connections":
+		patience = 500 * time.Millisecond // these wait in vain
 	}
 	receipt, text := signed(`{"id":"1","type":"receipt"}`, time.Now()), signed(`{"id":"2","type":"text","from":"+447700900321","text":"`+inbound+`"}`, time.Now())
 	forged := text
@@ -62,7 +64,9 @@ func harness(t *testing.T, mistake string) connectortest.Harness {
 	unsigned := connector.Request{Method: http.MethodPost, Path: "/events", Body: text.Body}
 	return connectortest.Harness{
 		Connector: toy.New(mistake, stuck), Config: config, Patience: patience, Vendor: vendor, Happen: sim.Happen,
-		Inputs: map[string]json.RawMessage{"contact.greet": json.RawMessage(`{"name":"Ada"}`)},
+		Inputs: map[string]json.RawMessage{"contact.greet": json.RawMessage(`{"name":"Ada"}`), "note.create": json.RawMessage(`{"text":"` + jotted + `"}`),
+			"toy.name": json.RawMessage(`{}`)},
+		Excuses: map[string]string{"operation_calls/toy.name": "the toy knows its name"},
 		Webhooks: []connectortest.Webhook{
 			{Name: "receipt", Request: receipt, Events: []message.EventType{message.EventReceipt}},
 			{Name: "text", Request: text, Events: []message.EventType{message.EventMessageReceived}},

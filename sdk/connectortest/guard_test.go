@@ -2,10 +2,12 @@ package connectortest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/connectortest/conformance"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/toy"
 )
 
@@ -58,5 +60,17 @@ func TestLeakIsJudged(t *testing.T) {
 	<-ended
 	if code == 0 || !strings.Contains(out.String(), "TestLeakIsJudged") {
 		t.Errorf("code %d, said %q", code, out.String())
+	}
+}
+
+func TestLeftOutForOneReason(t *testing.T) {
+	var all []conformance.Left
+	for _, check := range []string{"a", "b", "c", "d", "e", "f"} {
+		all = append(all, conformance.Left{Check: check, Reason: "the account does not open"})
+	}
+	all = append(all, conformance.Left{Check: "g", Reason: "no time is signed"})
+	want := []string{"6 checks are left out: the account does not open", "g is left out: no time is signed"}
+	if got := leftOut(all); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -49,7 +49,7 @@ var mistakes = []struct {
 	{mistake: "hopes", check: "vendor_timeout_after", says: "is answered with success"},
 	{mistake: "hopes", check: "vendor_garbage", says: "is answered with success"},
 	{mistake: "believes JSON", check: "vendor_garbage", says: "is answered with success"},
-	{mistake: "believes nothing", check: "vendor_garbage", says: "is answered with success"},
+	{mistake: "believes nothing", check: "vendor_empty", says: "is answered with success"},
 	{mistake: "500 is unavailable", check: "vendor_failed_after", says: "want class [outcome_unknown]"},
 	{mistake: "tries again", check: "vendor_failed_after", says: "3 deliveries made 6 calls"},
 	{mistake: "garbage is internal", check: "vendor_garbage", says: "want class [outcome_unknown]"},
@@ -59,6 +59,31 @@ var mistakes = []struct {
 	{mistake: "ignores the context", check: "vendor_timeout_after", says: "no answer"},
 	{mistake: "operation fails", check: "operations", says: "operation contact.greet fails"},
 	{mistake: "operation panics", check: "operations", says: "panicked"},
+	{mistake: "looks up first", check: "operation_calls", says: "operation note.create makes 2 calls"},
+	{mistake: "greets from memory", check: "operation_calls", says: "operation contact.greet makes 0 calls"},
+	{mistake: "greets from memory", check: "operation_down", says: "operation contact.greet: down is answered with success"},
+	{mistake: "429 is internal", check: "operation_rate_limited", says: "operation note.create: rate_limited is answered with"},
+	{mistake: "no retry-after", check: "operation_rate_limited_retry_after", says: "operation contact.greet: the vendor says to come back after 2 s, the fault says 0s"},
+	{mistake: "unreachable is unknown", check: "operation_unreachable", says: "operation note.create"},
+	{mistake: "503 is internal", check: "operation_down", says: "operation contact.greet"},
+	{mistake: "401 is internal", check: "operation_unauthorized", says: "operation contact.greet"},
+	{mistake: "400 is unavailable", check: "operation_echo", says: "operation note.create"},
+	{mistake: "timeout is internal", check: "operation_timeout_before", says: "operation note.create"},
+	{mistake: "timeout is unavailable", check: "operation_timeout_after", says: "operation note.create: timeout_after is answered with"},
+	{mistake: "does not know what it read", check: "operation_timeout_after", says: "operation contact.greet: timeout_after is answered with"},
+	{mistake: "does not know what it read", check: "operation_garbage", says: "want class [internal unavailable]"},
+	{mistake: "drop is unavailable", check: "operation_dropped_after", says: "want class [outcome_unknown]"},
+	{mistake: "500 is unavailable", check: "operation_failed_after", says: "want class [outcome_unknown]"},
+	{mistake: "operates again", check: "operation_failed_after", says: "2 operations made 4 calls"},
+	{mistake: "believes any answer", check: "operation_garbage", says: "operation note.create: garbage is answered with success"},
+	{mistake: "garbage is internal", check: "operation_garbage", says: "operation note.create"},
+	{mistake: "panics on garbage", check: "operation_garbage", says: "panicked"},
+	{mistake: "believes nothing", check: "operation_empty", says: "operation note.create: empty is answered with success"},
+	{mistake: "reads it all", check: "operation_oversized", says: "was read on and on"},
+	{mistake: "ignores the context", check: "operation_canceled", says: "did not return"},
+	{mistake: "drop is unavailable", check: "operation_canceled", says: "canceled under way: operation note.create"},
+	{mistake: "repeats the input", check: "secrets", says: "holds the input text of operation note.create", after: "operation_echo"},
+	{mistake: "repeats the vendor", check: "secrets", says: "holds the input text of operation note.create", after: "operation_echo"},
 	{mistake: "knows everything", check: "queries", says: "does not exist"},
 	{mistake: "empty receipts", check: "queries", says: "the receipt's outcome is"},
 	{mistake: "wrong event", check: "webhooks", says: "want [receipt]"},
@@ -77,6 +102,8 @@ var mistakes = []struct {
 	{mistake: "is deaf", check: "listening", says: "heard nothing"},
 	{mistake: "listens on", check: "listening", says: "did not return"},
 	{mistake: "stops listening", check: "listening", says: "before its context ended"},
+	{mistake: "goes on to the next", check: "listening_refused", says: "does not come again"},
+	{mistake: "is deaf", check: "listening_refused", says: "heard nothing"},
 	{mistake: "leaks", check: "goroutines", says: "toy.newAccount"},
 	{mistake: "keeps connections", check: "goroutines", says: "net/http.(*Transport).dialConn"},
 	{mistake: "logs the configuration", check: "secrets", says: "its log holds the secret setting token", after: "channels"},
@@ -103,6 +130,12 @@ var mistakes = []struct {
 	{mistake: "hangs in close", check: "process_end", says: "was killed", process: true},
 	{mistake: "random ids", check: "webhook_repeats", says: "other event ids", process: true},
 	{mistake: "timeout is unavailable", check: "vendor_timeout_after", says: "want class [outcome_unknown]", process: true},
+	{mistake: "drop is unavailable", check: "operation_dropped_after", says: "want class [outcome_unknown]", process: true},
+	{mistake: "does not know what it read", check: "operation_failed_after", says: "operation contact.greet", process: true},
+	{mistake: "panics on garbage", check: "operation_garbage", says: "panicked", process: true},
+	{mistake: "ignores the context", check: "operation_timeout_before", says: "the call of an operation whose time is over goes on", process: true},
+	{mistake: "ignores the context", check: "operation_canceled", says: "the call of a canceled operation goes on", process: true},
+	{mistake: "goes on to the next", check: "listening_refused", says: "does not come again", process: true},
 	{mistake: "listens on", check: "listening", says: "did not return", process: true},
 	{mistake: "stops listening", check: "listening", says: "before its context ended", process: true},
 }
@@ -194,6 +227,13 @@ func TestHarnessMistakes(t *testing.T) {
 		"short secret": {func(h *connectortest.Harness) {
 			h.Config = json.RawMessage(strings.Replace(string(h.Config), token, "abc", 1))
 		}, "harness", "too short"},
+		"needless part":       {excuse("operation_calls/note.create", "none"), "operation_calls", "note.create is excused, and passes"},
+		"part without text":   {excuse("operation_calls/toy.name", ""), "operation_calls", "gives no reason"},
+		"part not excused":    {func(h *connectortest.Harness) { h.Excuses = nil }, "operation_calls", "operation toy.name makes 0 calls"},
+		"part of a must":      {excuse("operation_down/note.create", "none"), "harness", `no check "operation_down" of which`},
+		"part of nothing":     {excuse("operation_calls/note.burn", "none"), "harness", `"note.burn", which is excused, is not declared`},
+		"empty is no success": {func(h *connectortest.Harness) { h.EmptyIsSuccess = true }, "vendor_empty", "want success"},
+		"nor for operations":  {func(h *connectortest.Harness) { h.EmptyIsSuccess = true }, "operation_empty", "operation note.create: empty is answered with"},
 		"needless excuse":     {excuse("webhook_stale", "none"), "webhook_stale", "excused, but it can be made"},
 		"excuse for nothing":  {excuse("no_such_check", "none"), "harness", "does not exist"},
 		"excuse for a must":   {excuse("channels", "none"), "harness", "cannot be excused"},
@@ -205,6 +245,15 @@ func TestHarnessMistakes(t *testing.T) {
 			x.change(&h)
 			wantFinding(t, findings(t, h, conformance.Target{}, x.check), x.check, x.says)
 		})
+	}
+}
+
+// TestEmptyIsSuccess holds that a vendor may say yes without a word, where the harness says so.
+func TestEmptyIsSuccess(t *testing.T) {
+	h := harness(t, "believes nothing")
+	h.EmptyIsSuccess = true
+	if list := findings(t, h, conformance.Target{}, "vendor_empty", "operation_empty"); len(list) > 0 {
+		t.Error(list)
 	}
 }
 

@@ -94,4 +94,6 @@ func (blind) Behave(b standin.Behavior) error {
 	return nil
 }
 
+func (b blind) BehaveToAll(to standin.Behavior) error { return b.Behave(to) }
+
 func (blind) Counts() standin.Counts { return standin.Counts{} }

@@ -46,7 +46,7 @@ func TestVerifyWhatIsGiven(t *testing.T) {
 	sim := httptest.NewServer(toy.NewVendor())
 	defer sim.Close()
 	c.Simulator = sim.URL
-	c.Inputs = harness(t, "").Inputs
+	c.Inputs, c.Excuses = harness(t, "").Inputs, harness(t, "").Excuses
 	whole := verify(t, c)
 	if !whole.OK() || len(whole.Left) >= len(misbehaving.Left) || slices.ContainsFunc(whole.Left, func(l conformance.Left) bool { return l.Check == "channels" }) {
 		t.Errorf("with a simulator: %+v", whole)
@@ -88,7 +88,7 @@ func TestVerifyEndsEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := verifyConfig(t)
-			c.Env, c.Config, c.Simulator, c.Inputs = []string{x.env}, config, sim.URL, harness(t, "").Inputs
+			c.Env, c.Config, c.Simulator, c.Inputs, c.Excuses = []string{x.env}, config, sim.URL, harness(t, "").Inputs, harness(t, "").Excuses
 			r := verify(t, c)
 			wantFinding(t, r.Findings, x.check, x.says)
 			if x.left != "" && !slices.ContainsFunc(r.Left, func(l conformance.Left) bool { return l.Check == "channels" && l.Reason == x.left }) {
@@ -121,7 +121,7 @@ func TestPartialRunsFail(t *testing.T) {
 		args []string
 		says string
 	}{
-		"one check":    {[]string{"-test.run=^TestRightToyPasses$/^in_process$/^description$"}, "64 of 65 checks"},
+		"one check":    {[]string{"-test.run=^TestRightToyPasses$/^in_process$/^description$"}, "98 of 99 checks"},
 		"whole test":   {[]string{"-test.skip=."}, `the suite of connector "toy" was not run`},
 		"skipped part": {[]string{"-test.run=^TestRightToyPasses$", "-test.skip=/process_v1|/in_process/[d-z]"}, "checks of connector"},
 	} {

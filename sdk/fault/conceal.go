@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxConceal is how many bytes of a text are looked at. It is more than any request has: a value of the request that is cut in two
@@ -62,16 +63,18 @@ func (v Values) collect(name string, field any, plain []string) {
 
 // Add adds a value, unless it is a single character or empty.
 func (v Values) Add(name, value string) {
-	for _, written := range []string{value, unescaped(value), url.QueryEscape(value)} {
-		if len(written) > 1 {
-			v[written] = name
+	for _, written := range []string{value, unescaped(value)} {
+		for _, written := range []string{written, strings.ReplaceAll(written, " ", "+")} { // as forms write it
+			if len(written) > 1 {
+				v[written] = name
+			}
 		}
 	}
 }
 
 // Conceal puts the values' names, in brackets, where a vendor's text repeats the values: as they are, or as JSON, JSON within JSON,
-// HTML or part of a URL writes them, whole or cut short after 16 bytes or more. The rest of the text comes back without such escapes. It bounds the text to 1 MiB, and does not
-// do what [Redact] does.
+// HTML or part of a URL writes them, whole or cut short after 16 bytes or more. The rest of the text comes back without such escapes.
+// It bounds the text to 1 MiB, and does not do what [Redact] does.
 func (v Values) Conceal(text string) string {
 	text = unescaped(clip(text, maxConceal))
 	longestFirst := slices.SortedFunc(maps.Keys(v), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
@@ -98,18 +101,25 @@ func conceal(text, value, name string) string {
 		for after != "" && rest != "" && after[0] == rest[0] {
 			after, rest = after[1:], rest[1:]
 		}
-		text = strings.ToValidUTF8(after, "")
+		for after != "" && !utf8.RuneStart(after[0]) { // of a character that was cut in two
+			after = after[1:]
+		}
+		text = after
 	}
 }
 
-var escapes = regexp.MustCompile(`(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]`)
+var escapes = regexp.MustCompile(`(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]|(?:%[0-9a-fA-F]{2})+`)
 
-// unescaped undoes the ways in which a vendor that repeats a request writes it: as JSON, which may stand in a JSON text again, or
-// as HTML.
+// unescaped undoes the ways in which a vendor that repeats a request writes it: as JSON, which may stand in a JSON text again, as
+// HTML, or as part of a URL.
 func unescaped(s string) string {
 	for range 3 {
 		plain := html.UnescapeString(escapes.ReplaceAllStringFunc(s, func(e string) string {
-			_ = json.Unmarshal([]byte(`"`+e+`"`), &e) // what is no escape after all stays
+			if e[0] != '%' {
+				_ = json.Unmarshal([]byte(`"`+e+`"`), &e) // what is no escape after all stays
+			} else if plain, err := url.PathUnescape(e); err == nil && utf8.ValidString(plain) {
+				return plain
+			}
 			return e
 		}))
 		if plain == s {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hermodhq/hermod/sdk/fault"
 )
@@ -57,6 +58,19 @@ func TestConceal(t *testing.T) {
 	}
 }
 
+// A vendor that repeats something without end does not keep the connector busy.
+func TestConcealOften(t *testing.T) {
+	said, often := "Hi Ada, your order", (1<<20)/18
+	began := time.Now()
+	got := fault.ValuesOf([]byte(`{"message":"Hi Ada, your order is here"}`)).Conceal(strings.Repeat(said, often))
+	if got != strings.Repeat("[message]", often) {
+		t.Errorf("%d bytes: %.100s", len(got), got)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // Whatever the value and however the vendor writes it, it does not come back.
 func FuzzConceal(f *testing.F) {
 	f.Add("Ada says \"hi\"")
@@ -76,7 +90,7 @@ func FuzzConceal(f *testing.F) {
 			t.Skip("JSON cannot carry it")
 		}
 		written := bytes.Trim(request[len(`{"message":`):], "}")
-		for _, echo := range []string{value, string(written), html.EscapeString(value), url.QueryEscape(value)} {
+		for _, echo := range []string{value, string(written), html.EscapeString(value), url.QueryEscape(value), url.PathEscape(value)} {
 			if got := fault.ValuesOf(request).Conceal("refused: " + echo); strings.Contains(got, value) {
 				t.Errorf("%q is told as %q", value, got)
 			}

@@ -68,9 +68,9 @@ var meanings = map[Class]meaning{
 	SessionClosed:       {Next, NotTaken, "use a template, or wait for the recipient to write"},
 	RecipientBusy:       {Retry, NotTaken, "the message is tried again later"},
 	RateLimited:         {Retry, NotTaken, "lower the account's limits if this lasts"},
-	QuotaExhausted:      {Pause, NotTaken, "top up the vendor account, then resume it"},
-	Unauthorized:        {Pause, NotTaken, "check the account's credentials, then resume it"},
-	Misconfigured:       {Pause, NotTaken, "check the account's configuration, then resume it"},
+	QuotaExhausted:      {Pause, NotTaken, "top up the vendor account, then run `hermod accounts resume NAME`"},
+	Unauthorized:        {Pause, NotTaken, "put the right credentials into the configuration and restart; or mend it at the vendor, then run `hermod accounts resume NAME`"},
+	Misconfigured:       {Pause, NotTaken, "correct the account's configuration and restart; or mend it at the vendor, then run `hermod accounts resume NAME`"},
 	Unsupported:         {Next, NotTaken, "use a channel that can carry this content"},
 	Unavailable:         {Retry, NotTaken, "wait for the vendor, or look at its status page"},
 	OutcomeUnknown:      {Ask, MayTaken, "the rule's `unknown` setting decides whether to wait, go on or resend"},
@@ -92,7 +92,7 @@ func (c Class) Action() Action { return c.meaning().action }
 // Taken says whether the vendor may have taken the message. An unknown class counts as Internal.
 func (c Class) Taken() Certainty { return c.meaning().taken }
 
-// Advice tells a person what to do next.
+// Advice tells a person what to do next. NAME in it stands for the account's name. [Fault.Advice] knows better where there is a code.
 func (c Class) Advice() string { return c.meaning().advice }
 
 func (c Class) meaning() meaning {

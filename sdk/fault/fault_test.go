@@ -60,6 +60,26 @@ func TestClasses(t *testing.T) {
 	}
 }
 
+func TestAdviceGoesByOurCodesFirst(t *testing.T) {
+	for _, tt := range []struct {
+		class      fault.Class
+		code, want string
+	}{
+		{fault.Misconfigured, "plugin_unpinned", "if the program is the one that you want, run `hermod connectors pin`, and start again"},
+		{fault.Misconfigured, "plugin_missing", "put a program that fits into the plugins folder, run `hermod connectors pin`, and start again"},
+		{fault.Unavailable, "plugin_exited", "run the connector's program by hand, and look at its lines in the log; the vendor has no part in this"},
+		{fault.Unavailable, "connector_down", "look at the connector's lines in the log; it is started again by itself"},
+		{fault.OutcomeUnknown, "connector_died", "look at the connector's lines in the log; it is started again by itself; " + fault.OutcomeUnknown.Advice()},
+		{fault.Misconfigured, "config_invalid", "correct the configuration, and start again"},
+		{fault.Unauthorized, "bad_token", fault.Unauthorized.Advice()},
+		{fault.Unavailable, "", fault.Unavailable.Advice()},
+	} {
+		if got := fault.New(tt.class, tt.code, "x").Advice(); got != tt.want {
+			t.Errorf("%s [%s]: %q, want %q", tt.class, tt.code, got, tt.want)
+		}
+	}
+}
+
 func TestNewKeepsTheCauseAndRedacts(t *testing.T) {
 	f := fault.New(fault.Unavailable, "connect", "calling +447700900123: %w", io.ErrUnexpectedEOF)
 	if !errors.Is(f, io.ErrUnexpectedEOF) {

@@ -38,7 +38,7 @@ type Harness struct {
 	// Adapt makes one of the checks' sample deliveries fit the vendor: a template that exists, a user id that is known. It is called
 	// for every declared channel and kind of content, and leaves Message, Attempt, Channel and Content.Text as they are. nil: they fit.
 	Adapt func(d *connector.Delivery)
-	// Inputs holds a good input for every declared operation.
+	// Inputs holds a good input for every declared operation. Each works any number of times and in any order.
 	Inputs map[string]json.RawMessage
 	// Webhooks holds requests that the vendor would make, with at least one for every declared event type that does not come from
 	// Happen. Their signatures must be good for the whole run.
@@ -48,7 +48,12 @@ type Harness struct {
 	// Happen makes the vendor report something to a listener, and waits until one listens. nil where accounts of this Config hear nothing by
 	// listening.
 	Happen func(ctx context.Context) error
-	// Excuses says why a check cannot be made with this vendor, by the check's name, where the check allows that.
+	// EmptyIsSuccess says that the vendor documents success without a body as a good answer to whatever changes something. The
+	// checks want it to be taken so then.
+	EmptyIsSuccess bool
+	// Excuses says why a check cannot be made with this vendor, by the check's name, where the check allows that. An operation is excused from
+	// making one call as "operation_calls/NAME", and is then left out where the vendor misbehaves; and from knowing good answers from others
+	// as "operation_garbage/NAME" or "operation_empty/NAME".
 	Excuses map[string]string
 	// Patience is how long a call may take that should just work. Zero: 10 seconds.
 	Patience time.Duration
@@ -68,7 +73,7 @@ type (
 )
 
 func (h *Harness) setup() probe.Setup {
-	s := probe.Setup{Patience: cmp.Or(h.Patience, patience), Config: h.Config, WebhookURL: cmp.Or(h.WebhookURL, DefaultWebhookURL), Vendor: h.Vendor, Inputs: h.Inputs, Happen: h.Happen, Excuses: h.Excuses}
+	s := probe.Setup{Patience: cmp.Or(h.Patience, patience), Config: h.Config, WebhookURL: cmp.Or(h.WebhookURL, DefaultWebhookURL), Vendor: h.Vendor, Inputs: h.Inputs, Happen: h.Happen, Excuses: h.Excuses, EmptyIsSuccess: h.EmptyIsSuccess}
 	if h.Adapt != nil {
 		s.Adapt = func(d *wire.Delivery) { h.Adapt((*connector.Delivery)(d)) }
 	}

@@ -37,6 +37,7 @@ type Check struct {
 	Name      string // snake_case, stable
 	About     string // what it holds
 	Excusable bool   // an author may excuse it, where the stand-in cannot do what it needs
+	InParts   bool   // an author may excuse one operation from it, as NAME/OPERATION
 
 	run   func(ctx context.Context, p *probe.Probe)
 	when  func(d *wire.Description, at Target) bool // nil: always
@@ -70,10 +71,18 @@ func Checks() []Check {
 		all = append(all, Check{Name: "vendor_" + string(e.Behavior), About: "the vendor's behavior " + string(e.Behavior) + " gets the right class",
 			run: e.Check, when: sends, Excusable: true})
 	}
-	return append(all,
+	all = append(all,
 		Check{Name: "canceled", About: "a delivery ends with its context", run: traffic.Canceled, when: sends},
 		Check{Name: "operations", About: "every operation works, and its output fits its schema", run: basics.Operations, when: operates},
 		Check{Name: "operation_inputs", About: "inputs that do not fit are refused", run: basics.Inputs, when: operates},
+		Check{Name: "operation_calls", About: "every operation makes one call", run: traffic.OneCall, when: operates, InParts: true},
+	)
+	for _, e := range traffic.Expectations() {
+		all = append(all, Check{Name: "operation_" + string(e.Behavior), About: "operations that meet the behavior " + string(e.Behavior) + " get the right class",
+			run: e.CheckOperations, when: operates, Excusable: true, InParts: e.Odd()})
+	}
+	return append(all,
+		Check{Name: "operation_canceled", About: "an operation ends with its context", run: traffic.CanceledOperations, when: operates},
 		Check{Name: "queries", About: "polled receipts can be asked for", run: basics.Queries, when: queries},
 		Check{Name: "webhooks", About: "webhooks bring the events they should", run: traffic.Webhooks, when: receives},
 		Check{Name: "webhook_repeats", About: "repeated and reordered webhooks bring the same event ids", run: traffic.Repeats, when: receives},
@@ -81,6 +90,7 @@ func Checks() []Check {
 		Check{Name: "webhook_stale", About: "stale webhooks are refused", run: traffic.Stale, when: receives, Excusable: true},
 		Check{Name: "webhook_noise", About: "noise does no harm", run: traffic.Noise, when: receives},
 		Check{Name: "listening", About: "a listener brings events and ends with its context", run: traffic.Listening, when: listens},
+		Check{Name: "listening_refused", About: "an event that was not made durable comes again", run: traffic.Refused, when: listens},
 		Check{Name: "goroutines", About: "a closed account leaves no goroutine behind", run: basics.Goroutines, when: inProcess},
 		Check{Name: "process_end", About: "the process ends when it is asked to", run: basics.End, when: inChild, ready: true},
 		Check{Name: "secrets", About: "no secret and no personal data is logged or told in errors", run: basics.Secrets, ready: true},
@@ -118,7 +128,7 @@ func Start(ctx context.Context, h Harness, at Target) (*Session, error) {
 }
 
 func start(ctx context.Context, h Harness, at Target, partial bool) (*Session, error) {
-	s := &Session{probe: probe.Session{Setup: h.setup(), Text: &watch.Text{}, Personal: map[string]string{}, Excusable: map[string]bool{}}}
+	s := &Session{probe: probe.Session{Setup: h.setup(), Text: &watch.Text{}, Personal: map[string]string{}, Excusable: map[string]bool{}, InParts: map[string]bool{}, OtherCalls: map[string]bool{}}}
 	s.probe.Setup.Partial = partial
 	spec := link.Spec{Program: at.Program, Args: at.Args, Env: at.Env, Version: at.Version, Output: s.probe.Text.Writer(probe.InLog)}
 	if h.Connector != nil {
@@ -138,7 +148,7 @@ func start(ctx context.Context, h Harness, at Target, partial bool) (*Session, e
 		slog.SetDefault(slog.New(slog.NewJSONHandler(s.probe.Text.Writer(probe.InLog), &slog.HandlerOptions{Level: slog.LevelDebug})))
 	}
 	for _, c := range Checks() {
-		s.probe.Excusable[c.Name] = c.Excusable
+		s.probe.Excusable[c.Name], s.probe.InParts[c.Name] = c.Excusable, c.InParts
 	}
 	for _, c := range plan(s.probe.Description, at) {
 		s.probe.Plan = append(s.probe.Plan, c.Name)

@@ -32,6 +32,8 @@ type VerifyConfig struct {
 	Forged    []connector.Request                      `json:"forged,omitempty"`    // see [Harness]
 	Stale     []connector.Request                      `json:"stale,omitempty"`     // see [Harness]
 	Excuses   map[string]string                        `json:"excuses,omitempty"`   // see [Harness]
+
+	EmptyIsSuccess bool `json:"empty_is_success,omitempty"` // see [Harness]
 }
 
 // Report is what verifying found.
@@ -49,7 +51,7 @@ func (r *Report) OK() bool { return len(r.Findings) == 0 }
 // Verify runs every check that can be made on a program, once for each version of the protocol. An error says that the program could not be
 // started, or that the configuration makes no sense.
 func Verify(ctx context.Context, c VerifyConfig) (*Report, error) {
-	h := Harness{Config: c.Config, Inputs: c.Inputs, Webhooks: c.Webhooks, Forged: c.Forged, Stale: c.Stale, Excuses: c.Excuses, Adapt: c.adapt}
+	h := Harness{Config: c.Config, Inputs: c.Inputs, Webhooks: c.Webhooks, Forged: c.Forged, Stale: c.Stale, Excuses: c.Excuses, EmptyIsSuccess: c.EmptyIsSuccess, Adapt: c.adapt}
 	if bytes.Contains(c.Config, []byte(VendorPlaceholder)) {
 		var accept http.Handler
 		if c.Simulator != "" {

@@ -22,7 +22,7 @@ type Options struct {
 	// Taken tells how many messages the handler has taken so far. nil: one for each sending request that reached it.
 	Taken func() int
 	// Refuse answers a request in the vendor's own way for the behaviors that refuse or fail, and reports whether it did. nil: HTTP statuses.
-	// For Echo the answer repeats the request's body.
+	// For Echo the answer repeats body: the request's body, or its URL where it has none.
 	Refuse func(b Behavior, w http.ResponseWriter, body []byte) bool
 }
 
@@ -35,6 +35,8 @@ type HTTP struct {
 
 	mu       sync.Mutex
 	behavior Behavior
+	all      bool // whether every call is treated so
+	nonsense int  // which of the garbage is next
 	addr     string
 	server   *http.Server // nil while unreachable
 	serving  sync.WaitGroup
@@ -56,19 +58,26 @@ func NewHTTP(accept http.Handler, o Options) (*HTTP, error) {
 func (v *HTTP) URL() string { return "http://" + v.addr }
 
 // Behave implements [Vendor].
-func (v *HTTP) Behave(b Behavior) error {
+func (v *HTTP) Behave(b Behavior) error { return v.behave(b, false) }
+
+// BehaveToAll implements [Vendor].
+func (v *HTTP) BehaveToAll(b Behavior) error { return v.behave(b, true) }
+
+func (v *HTTP) behave(b Behavior, toAll bool) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch b {
 	case RateLimited, RateLimitFor, Down, Unauthorized, Echo, HangBefore, Unreachable:
-	case Accept, HangAfter, DropAfter, FailAfter, Garbage, Oversized:
+	case Accept, HangAfter, DropAfter, FailAfter, Garbage, Empty, Oversized:
 		if v.accept == nil {
 			return fmt.Errorf("standin: %s needs a handler that takes messages", b)
 		}
 	default:
 		return fmt.Errorf("standin: the behavior %q is not known", b)
 	}
-	v.behavior = b
+	v.behavior, v.all = b, toAll
+	v.nonsense = (v.nonsense + 1) % len(garbage)
+	v.counts.AtOnce = v.now
 	if b == Unreachable {
 		v.close()
 		return nil
@@ -131,15 +140,15 @@ func (v *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // MaxBytesReader has answered
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	if !v.opts.Sends(r, body) {
-		v.mu.Lock()
+	sends := v.opts.Sends(r, body)
+	v.mu.Lock()
+	b := v.behavior
+	if !sends && !v.all {
 		v.counts.Other++
 		v.mu.Unlock()
 		v.pass(w, r)
 		return
 	}
-	v.mu.Lock()
-	b := v.behavior
 	v.counts.Calls++
 	v.now++
 	v.counts.AtOnce = max(v.counts.AtOnce, v.now)
@@ -167,7 +176,7 @@ func (v *HTTP) enter() bool {
 
 func (v *HTTP) misbehave(b Behavior, w http.ResponseWriter, r *http.Request, body []byte) {
 	switch b {
-	case HangAfter, DropAfter, FailAfter, Garbage, Oversized:
+	case HangAfter, DropAfter, FailAfter, Garbage, Empty, Oversized:
 		v.take(r)
 	case Accept:
 		v.count()
@@ -183,23 +192,27 @@ func (v *HTTP) misbehave(b Behavior, w http.ResponseWriter, r *http.Request, bod
 		panic(http.ErrAbortHandler)
 	case DropAfter:
 		panic(http.ErrAbortHandler)
+	case Empty:
 	case Garbage:
 		v.mu.Lock()
-		answer := garbage[v.counts.Calls%len(garbage)]
+		answer := garbage[v.nonsense]
 		v.mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, answer)
 	case Oversized:
 		v.flood(w)
 	default:
+		if len(body) == 0 {
+			body = []byte(r.URL.RequestURI())
+		}
 		if v.opts.Refuse == nil || !v.opts.Refuse(b, w, body) {
 			refuse(b, w, r, body)
 		}
 	}
 }
 
-// garbage are answers that are none, each in its turn.
-var garbage = [GarbageAnswers]string{"<html><body>busy \x00\xff{[</body>", "", `{"`, `"busy"`, strings.Repeat("[", 100_000)}
+// garbage are answers that are none.
+var garbage = [GarbageAnswers]string{"<html><body>busy \x00\xff{[</body>", `{"`, `"busy"`, strings.Repeat("[", 100_000)}
 
 func refuse(b Behavior, w http.ResponseWriter, r *http.Request, body []byte) {
 	status := map[Behavior]int{RateLimited: http.StatusTooManyRequests, RateLimitFor: http.StatusTooManyRequests, Down: http.StatusServiceUnavailable,

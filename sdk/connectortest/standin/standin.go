@@ -1,10 +1,10 @@
 // Package standin plays a vendor that behaves well or badly on command, for tests of a connector.
 package standin
 
-// Behavior says how a stand-in treats the calls that send a message.
+// Behavior says how a stand-in treats the calls that send a message, or all calls.
 type Behavior string
 
-// The behaviors. Those named after taking a message take it and then keep that from the connector.
+// The behaviors. Those that take a message and do not say so keep the handler's answer from the connector.
 const (
 	Accept       Behavior = "accept"                   // take the message and say so
 	RateLimited  Behavior = "rate_limited"             // refuse as too fast
@@ -18,23 +18,24 @@ const (
 	DropAfter    Behavior = "dropped_after"            // take the message and cut the connection
 	FailAfter    Behavior = "failed_after"             // take the message and answer with a server's error
 	Garbage      Behavior = "garbage"                  // take the message and answer with what is no answer
+	Empty        Behavior = "empty"                    // take the message and answer with success and no body
 	Oversized    Behavior = "oversized"                // take the message and answer with OversizedBytes bytes
 )
 
 // What the behaviors RateLimitFor, Garbage and Oversized mean.
 const (
 	RetryAfter     = 2        // seconds
-	GarbageAnswers = 5        // Garbage has so many, each in its turn
+	GarbageAnswers = 4        // Garbage has so many: each call of Behave or BehaveToAll goes on to the next
 	OversizedBytes = 64 << 20 // an answer that no connector should read to its end
 )
 
 // Counts are what a stand-in has seen since it was made.
 type Counts struct {
-	Calls   int   // calls that send a message, taken or not
+	Calls   int   // calls that send a message, or all calls while it behaves to all; taken or not
 	Taken   int   // messages taken
 	Other   int   // calls that send nothing, where they can be told
 	Now     int   // calls under way
-	AtOnce  int   // the most calls under way at once
+	AtOnce  int   // the most calls under way at once since Behave was called
 	Written int64 // the most bytes of one oversized answer that the connector let it write
 }
 
@@ -42,6 +43,8 @@ type Counts struct {
 type Vendor interface {
 	// Behave sets how calls are treated from now on. It fails when this stand-in cannot behave so.
 	Behave(b Behavior) error
+	// BehaveToAll does the same for every call, also for those that send nothing, until Behave is called.
+	BehaveToAll(b Behavior) error
 	// Counts returns what was seen so far.
 	Counts() Counts
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Reply is what an endpoint answers. Omnidesk describes few answers: those in one of its envelopes (type items, item or result)
-// fill the fields; any other JSON is in Item or Items, and a file in Data. An empty answer is a good one.
+// fill the fields; any other JSON but a mere text is in Item or Items, and a file in Data. An empty answer is a good one.
 type Reply struct {
 	Type        string            `json:"type,omitempty" jsonschema:"items, item or result; empty where the answer has no envelope"`
 	Message     string            `json:"message,omitempty" jsonschema:"of a result, such as Message sent."`
@@ -81,10 +81,10 @@ func open(call string, a *vendorhttp.Reply, files bool) (Reply, error) {
 			ItemLimit: int(e.ItemLimit), Items: items, Item: e.Item}, nil
 	case body[0] == '[' && json.Unmarshal(body, &items) == nil:
 		return Reply{Items: items}, nil
-	case json.Valid(body):
+	case json.Valid(body) && (body[0] != '"' || files): // a mere text, such as "busy", is no answer
 		return Reply{Item: body}, nil
 	case files:
 		return Reply{ContentType: a.Header.Get("Content-Type"), Data: base64.StdEncoding.EncodeToString(a.Body)}, nil
 	}
-	return Reply{}, &NoReplyError{Call: call, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: errors.New("the answer is no JSON")}
+	return Reply{}, &NoReplyError{Call: call, Reason: vendorhttp.ReplyInvalid, Sent: true, Err: errors.New("the answer is no JSON, or a mere text")}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,26 +75,29 @@ func withoutValue(err error) error {
 	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("not valid JSON at byte %d", s.Offset)
 	}
-	text, where := err.Error(), "the value"
+	text, where := err.Error(), ""
 	for m := schemaPath.FindStringSubmatch(text); m != nil; m = schemaPath.FindStringSubmatch(text) {
 		where, text = fieldOf(m[1]), text[len(m[0]):]
 	}
+	if where != "" {
+		where += ": "
+	}
 	if m := missing.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%s: the fields %s are missing", where, names(m[1]))
+		return fmt.Errorf("%s%s missing", where, are(m[1]))
 	}
 	if m := additional.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%s: the fields %s do not exist", where, names(m[1]))
+		return fmt.Errorf("%s%s unknown", where, are(m[1]))
 	}
 	if m := keyword.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%s: breaks the schema's rule %q", where, m[1])
+		return fmt.Errorf("%sbreaks the schema's rule %q", where, m[1])
 	}
 	if m := wantType.FindString(text); m != "" {
-		return fmt.Errorf("%s: %s", where, m)
+		return fmt.Errorf("%s%s", where, m)
 	}
-	return fmt.Errorf("%s: does not fit", where)
+	return fmt.Errorf("%sdoes not fit", where)
 }
 
-// fieldOf turns a path in the schema into the field's: /properties/a/properties/b is a.b.
+// fieldOf turns a path in the schema into the field's: /properties/a/properties/b is a.b. The whole value is empty.
 func fieldOf(path string) string {
 	var parts []string
 	for part := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
@@ -105,18 +109,22 @@ func fieldOf(path string) string {
 			parts = append(parts, part)
 		}
 	}
-	return cmp.Or(strings.Join(parts, "."), "the value")
+	return strings.Join(parts, ".")
 }
 
-// names shows field names, but none that could be a misplaced value.
-func names(list string) string {
+// are names fields as the subject of a sentence, but none that could be a misplaced value.
+func are(list string) string {
 	var out []string
 	for _, m := range quoted.FindAllStringSubmatch(list, -1) {
 		if shortName.MatchString(m[1]) {
-			out = append(out, m[1])
+			out = append(out, m[0])
 		} else {
 			out = append(out, "(not shown)")
 		}
 	}
-	return strings.Join(out, ", ")
+	slices.Sort(out) // they come in no order
+	if len(out) == 1 {
+		return "the field " + out[0] + " is"
+	}
+	return "the fields " + strings.Join(out, ", ") + " are"
 }

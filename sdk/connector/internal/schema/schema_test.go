@@ -36,16 +36,17 @@ func TestErrorsSayWhereAndNeverWhat(t *testing.T) {
 		t.Errorf("secrets are not marked: %s", raw)
 	}
 	for _, c := range []struct{ in, want string }{
-		{`{}`, "token"},
+		{`{}`, `the field "token" is missing`},
 		{`{"token":["` + hidden + `"]}`, `token: has type "array", want "string"`},
 		{`{"token":"x","port":"` + hidden + `"}`, `port: has type "string", want "integer"`},
 		{`{"token":"x","port":424242.5}`, "port"},
 		{`{"token":"x","inner":{"key":"` + hidden + `","kind":"` + hidden + `"}}`, "inner.kind"},
-		{`{"token":"x","inner":{}}`, "inner: the fields key are missing"},
+		{`{"token":"x","inner":{}}`, `inner: the field "key" is missing`},
 		{`{"token":"x","list":[{"key":{"a":"` + hidden + `"}}]}`, "list.[].key"},
 		{`{"token":"x","map":{"a":"` + hidden + `"}}`, "map"},
-		{`{"token":"x","tokne":"` + hidden + `"}`, "the fields tokne do not exist"},
-		{`{"token":"x","` + hidden + hidden + hidden + `":1}`, "not shown"},
+		{`{"token":"x","tokne":"` + hidden + `"}`, `the field "tokne" is unknown`},
+		{`{"token":"x","` + hidden + hidden + hidden + `":1}`, "the field (not shown) is unknown"},
+		{`{"token":"x","a":1,"b":2}`, `the fields "a", "b" are unknown`},
 		{`["` + hidden + `"]`, `has type "array"`},
 		{`{"token":"` + hidden, "not valid JSON"},
 	} {

@@ -33,9 +33,27 @@ func Harness(ctx context.Context, p *probe.Probe) {
 	if p.Description.Capabilities.Send {
 		p.Need(p.Setup.Vendor != nil, "Vendor")
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.Setup.Excuses)) {
+	excuses(p)
+	if !p.Description.Capabilities.Receive && len(p.Setup.Webhooks)+len(p.Setup.Forged)+len(p.Setup.Stale) > 0 {
+		p.Bad("implement Receiver, or remove the requests", "the harness has webhook requests, but the connector takes none")
+	}
+	if !p.Description.Capabilities.Listen && p.Setup.Happen != nil {
+		p.Bad("implement Listener, or remove Harness.Happen", "the harness has Happen, but the connector does not listen")
+	}
+}
+
+// excuses holds that what is excused may be.
+func excuses(p *probe.Probe) {
+	for _, excuse := range slices.Sorted(maps.Keys(p.Setup.Excuses)) {
+		name, operation, inPart := strings.Cut(excuse, "/")
 		excusable, exists := p.Excusable[name]
+		declared := func(o wire.Operation) bool { return o.Name == operation }
 		switch {
+		case inPart && !p.InParts[name]:
+			p.Bad("correct the name, or make the operation pass it", "there is no check %q of which one operation can be excused", name)
+		case inPart && !slices.ContainsFunc(p.Description.Operations, declared):
+			p.Bad("correct the name, or remove it from Harness.Excuses", "the operation %q, which is excused, is not declared", operation)
+		case inPart:
 		case !exists:
 			p.Bad("correct the name, or remove it from Harness.Excuses", "the excused check %q does not exist", name)
 		case !excusable:
@@ -43,12 +61,6 @@ func Harness(ctx context.Context, p *probe.Probe) {
 		case !slices.Contains(p.Plan, name):
 			p.Bad("remove it from Harness.Excuses", "the excused check %q does not apply to this connector anyway", name)
 		}
-	}
-	if !p.Description.Capabilities.Receive && len(p.Setup.Webhooks)+len(p.Setup.Forged)+len(p.Setup.Stale) > 0 {
-		p.Bad("implement Receiver, or remove the requests", "the harness has webhook requests, but the connector takes none")
-	}
-	if !p.Description.Capabilities.Listen && p.Setup.Happen != nil {
-		p.Bad("implement Listener, or remove Harness.Happen", "the harness has Happen, but the connector does not listen")
 	}
 }
 
@@ -65,11 +77,15 @@ func secrets(p *probe.Probe) {
 
 var fictional = regexp.MustCompile(`447700900\d{3}|1\d{3}55501\d{2}`)
 
-// numbers remembers the phone numbers in the harness's inputs and webhooks: all are from the ranges kept for fiction.
+// numbers remembers the phone numbers in the harness's inputs and webhooks, all of them from the ranges kept for fiction, and the inputs' texts.
 func numbers(p *probe.Probe) {
-	for _, input := range p.Setup.Inputs {
+	for name, input := range p.Setup.Inputs {
 		for _, n := range fictional.FindAllString(string(input), -1) {
 			p.Private("a phone number in an operation's input", n)
+		}
+		var v any
+		if json.Unmarshal(input, &v) == nil {
+			texts(p, "of operation "+name, v)
 		}
 	}
 	for _, w := range p.Setup.Webhooks {
@@ -78,6 +94,28 @@ func numbers(p *probe.Probe) {
 		}
 	}
 }
+
+// texts remembers what a person may have written: what has a space between letters, and e-mail addresses.
+func texts(p *probe.Probe, where string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			texts(p, name+" "+where, member)
+		}
+	case []any:
+		for _, item := range v {
+			texts(p, where, item)
+		}
+	case string:
+		if len(v) >= leastText && written.MatchString(v) {
+			p.Personal["the input "+where] = v
+		}
+	}
+}
+
+const leastText = 8 // bytes; anything shorter may stand in other texts
+
+var written = regexp.MustCompile(`\pL[\pP]* \pL|@`)
 
 func collect(p *probe.Probe, path string, s *jsonschema.Schema, v any) {
 	if s == nil {

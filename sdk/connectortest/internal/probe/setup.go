@@ -19,17 +19,18 @@ const Name message.AccountID = "kit"
 
 // Setup is what the checks know about a connector; see conformance.Harness.
 type Setup struct {
-	Config        json.RawMessage
-	WebhookURL    string
-	Vendor        standin.Vendor
-	Adapt         func(d *wire.Delivery) // nil: nothing to adapt
-	Inputs        map[string]json.RawMessage
-	Webhooks      []Webhook
-	Forged, Stale []wire.Request
-	Happen        func(ctx context.Context) error
-	Excuses       map[string]string
-	Patience      time.Duration // for a call that should just work
-	Partial       bool          // what is not given is left out instead of found missing
+	Config         json.RawMessage
+	WebhookURL     string
+	Vendor         standin.Vendor
+	Adapt          func(d *wire.Delivery) // nil: nothing to adapt
+	Inputs         map[string]json.RawMessage
+	Webhooks       []Webhook
+	Forged, Stale  []wire.Request
+	Happen         func(ctx context.Context) error
+	Excuses        map[string]string
+	EmptyIsSuccess bool
+	Patience       time.Duration // for a call that should just work
+	Partial        bool          // what is not given is left out instead of found missing
 }
 
 // Webhook is one request that the vendor would make, and the events that it must bring.
@@ -81,6 +82,8 @@ type Session struct {
 	Personal    map[string]string
 	Plan        []string // the checks that apply
 	Excusable   map[string]bool
+	InParts     map[string]bool // the checks that may be excused for one operation
+	OtherCalls  map[string]bool // operations that were seen to make several calls or none
 	Left        []Left
 }
 

@@ -113,17 +113,18 @@ func (a *account) Listen(ctx context.Context, emit func(context.Context, message
 	if a.mistake == "listens on" {
 		defer func() { <-a.stuck }()
 	}
-	for ctx.Err() == nil {
+	for after := ""; ctx.Err() == nil; {
 		var p payload
-		if err := a.get(ctx, "/updates", &p); ctx.Err() != nil {
+		if err := a.get(ctx, "/updates?after="+after, &p); ctx.Err() != nil {
 			break
 		} else if err != nil {
 			return err
 		}
+		after = p.ID
 		if a.mistake == "is deaf" {
 			continue
 		}
-		if err := emit(ctx, a.event(p)); err != nil {
+		if err := emit(ctx, a.event(p)); err != nil && a.mistake != "goes on to the next" {
 			return err
 		}
 	}

@@ -141,26 +141,6 @@ func (a *account) Close(ctx context.Context) error {
 	return nil
 }
 
-func operations(mistake string) []connector.Operation[*account] {
-	type in struct {
-		Name string `json:"name"`
-	}
-	type out struct {
-		Hello string `json:"hello"`
-	}
-	return []connector.Operation[*account]{
-		connector.Op("contact.greet", "GET /greet", "Greet a contact.", false, func(_ context.Context, _ *account, in in) (out, error) {
-			switch mistake {
-			case "operation fails":
-				return out{}, fault.New(fault.Internal, "no", "no")
-			case "operation panics":
-				panic("no")
-			}
-			return out{Hello: in.Name}, nil
-		}),
-	}
-}
-
 func number(d *connector.Delivery) string { return d.To.Phone }
 
 // Send implements connector.Sender.
@@ -268,11 +248,7 @@ func (a *account) post(ctx context.Context, to, text string) (connector.Result, 
 	if resp.StatusCode != http.StatusOK {
 		return connector.Result{}, a.refused(resp)
 	}
-	limit := int64(maxAnswer)
-	if a.mistake == "reads it all" {
-		limit = 1 << 40
-	}
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, limit))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, a.limit()))
 	var v struct {
 		ID message.VendorMessageID `json:"id"`
 	}

@@ -135,7 +135,7 @@ func Odd(ctx context.Context, p *probe.Probe) {
 	}
 	texts := []string{" ", "\u202e\u0645\u0631\u062d\u0628\u0627 \U0001F469\u200D\U0001F680", "line\r\nline\ttab\x00", `"]}'><&%00{{.}}$(x)`, strings.Repeat("\U0001F600", 4000)}
 	var batch []wire.Delivery
-	for _, s := range spread(p.Samples()) {
+	for _, s := range spread(p.Samples(), enough) {
 		for _, text := range texts {
 			d := s
 			d.Message = message.ID(fmt.Sprintf("01KITODD%05d", len(batch)))

@@ -26,7 +26,11 @@ type Expectation struct {
 	advice   string
 }
 
-const nobodyKnows = "the vendor may have taken the message: return outcome_unknown, so that the rule decides"
+const (
+	nobodyKnows = "the vendor may have taken it: return outcome_unknown, so that the rule decides"
+	emptyIsYes  = "take an empty answer for success, or do not set EmptyIsSuccess"
+	comeBack    = "%s: the vendor says to come back after %d s, the fault says %v"
+)
 
 // Expectations returns one for each behavior but accepting.
 func Expectations() []Expectation {
@@ -46,6 +50,7 @@ func Expectations() []Expectation {
 		{standin.DropAfter, unknown, nobodyKnows},
 		{standin.FailAfter, unknown, nobodyKnows},
 		{standin.Garbage, unknown, nobodyKnows},
+		{standin.Empty, unknown, nobodyKnows + "; or set EmptyIsSuccess, where the vendor documents it as success"},
 		{standin.Oversized, unknown, nobodyKnows},
 	}
 }
@@ -67,25 +72,40 @@ func (e Expectation) Check(ctx context.Context, p *probe.Probe) {
 	if p.Excused(err == nil, fmt.Sprintf("a stand-in that can do %q", e.Behavior)) {
 		return
 	}
-	rounds := 1
-	if e.Behavior == standin.Garbage {
-		rounds = standin.GarbageAnswers
-	}
-	for range rounds {
-		for batch := range slices.Chunk(spread(p.Samples()), fewAtOnce) {
+	for range e.rounds() {
+		_ = vendor.Behave(e.Behavior) // as just now
+		for batch := range slices.Chunk(spread(p.Samples(), enough), fewAtOnce) {
 			e.under(ctx, p, a, batch)
 		}
 	}
 }
 
-// spread takes enough samples, evenly.
-func spread(list []wire.Delivery) []wire.Delivery {
-	if len(list) <= enough {
+// rounds is how often the behavior is met: each answer that is none has a round.
+func (e Expectation) rounds() int {
+	if e.Behavior == standin.Garbage {
+		return standin.GarbageAnswers
+	}
+	return 1
+}
+
+// hangs says whether calls end with their context only.
+func (e Expectation) hangs() bool {
+	return e.Behavior == standin.HangBefore || e.Behavior == standin.HangAfter
+}
+
+// documented says whether the behavior is how the vendor says yes.
+func (e Expectation) documented(p *probe.Probe) bool {
+	return e.Behavior == standin.Empty && p.Setup.EmptyIsSuccess
+}
+
+// spread takes n of a list, evenly.
+func spread[T any](list []T, n int) []T {
+	if len(list) <= n {
 		return list
 	}
-	some := make([]wire.Delivery, enough)
+	some := make([]T, n)
 	for i := range some {
-		some[i] = list[i*len(list)/enough]
+		some[i] = list[i*len(list)/n]
 	}
 	return some
 }
@@ -93,7 +113,7 @@ func spread(list []wire.Delivery) []wire.Delivery {
 // under delivers a batch to the misbehaving vendor.
 func (e Expectation) under(ctx context.Context, p *probe.Probe, a probe.Account, batch []wire.Delivery) {
 	patience := p.Setup.Patience
-	if e.Behavior == standin.HangBefore || e.Behavior == standin.HangAfter {
+	if e.hangs() {
 		patience = min(probe.Briefly, patience)
 	}
 	before := p.Setup.Vendor.Counts()
@@ -124,13 +144,22 @@ func (e Expectation) tally(p *probe.Probe, deliveries, calls int, written int64)
 
 func (e Expectation) judge(p *probe.Probe, d *wire.Delivery, f *fault.Fault) {
 	switch {
+	case e.documented(p):
+		if f != nil {
+			p.Bad(emptyIsYes, "%s: %s is answered with %v, want success", probe.NameOf(d), e.Behavior, f)
+		}
 	case f == nil:
 		p.Bad(e.advice, "%s: %s is answered with success", probe.NameOf(d), e.Behavior)
 	case !slices.Contains(e.classes, f.Class):
 		p.Bad(e.advice, "%s: %s is answered with %v, want class %v", probe.NameOf(d), e.Behavior, f, e.classes)
-	case e.Behavior == standin.RateLimitFor && (f.RetryAfter < standin.RetryAfter*time.Second || f.RetryAfter > mostRetryAfter):
-		p.Bad(e.advice, "%s: the vendor says to come back after %d s, the fault says %v", probe.NameOf(d), standin.RetryAfter, f.RetryAfter)
+	case e.tooSoon(f):
+		p.Bad(e.advice, comeBack, probe.NameOf(d), standin.RetryAfter, f.RetryAfter)
 	}
+}
+
+// tooSoon says whether a fault does not tell when the vendor wants to be called again.
+func (e Expectation) tooSoon(f *fault.Fault) bool {
+	return e.Behavior == standin.RateLimitFor && (f.RetryAfter < standin.RetryAfter*time.Second || f.RetryAfter > mostRetryAfter)
 }
 
 // Canceled cancels a delivery that the vendor holds.
