@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/hermodhq/hermod/core/internal/ids"
@@ -33,10 +34,21 @@ type Owner interface {
 type Store struct {
 	StoreConfig
 	seen *index.Seen
+
+	mu     sync.Mutex
+	adding map[claim]chan struct{} // closed when it is decided
+}
+
+// claim is an event that is being stored.
+type claim struct {
+	account message.AccountID
+	id      message.EventID
 }
 
 // NewStore returns a store.
-func NewStore(cfg StoreConfig) *Store { return &Store{StoreConfig: cfg, seen: index.NewSeen()} }
+func NewStore(cfg StoreConfig) *Store {
+	return &Store{StoreConfig: cfg, seen: index.NewSeen(), adding: map[claim]chan struct{}{}}
+}
 
 // Add returns once all events are durable. They are stored in their order.
 func (s *Store) Add(ctx context.Context, account message.AccountID, events []message.Event) error {
@@ -57,14 +69,43 @@ func (s *Store) add(ctx context.Context, account message.AccountID, ev *message.
 	if ev.Type == message.EventReceipt && ev.Receipt != nil {
 		return s.receipt(ctx, ev)
 	}
-	if s.seen.Has(account, ev.ID) {
-		return nil
+	return s.once(ctx, claim{account, ev.ID}, func() error { return s.report(ctx, ev, nil) })
+}
+
+// once stores an event, unless it has been stored. A vendor that repeats a request while the first is still being stored waits for what
+// becomes of that.
+func (s *Store) once(ctx context.Context, c claim, store func() error) error {
+	if c.id == "" {
+		return store()
 	}
-	if err := s.report(ctx, ev, nil); err != nil {
-		return err
+	for {
+		s.mu.Lock()
+		if s.seen.Has(c.account, c.id) {
+			s.mu.Unlock()
+			return nil
+		}
+		first, under := s.adding[c]
+		if !under {
+			s.adding[c] = make(chan struct{})
+			s.mu.Unlock()
+			break
+		}
+		s.mu.Unlock()
+		select {
+		case <-first:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	s.seen.Add(account, ev.ID)
-	return nil
+	err := store()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.seen.Add(c.account, c.id)
+	}
+	close(s.adding[c])
+	delete(s.adding, c)
+	return err
 }
 
 // Recall remembers an event of the journal, so that a repeat after a restart is dropped too.

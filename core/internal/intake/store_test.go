@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hermodhq/hermod/core/internal/ids"
@@ -78,5 +79,56 @@ func TestEventsKeepTheirOrder(t *testing.T) {
 		} else if refuse == "" && (err != nil || !slices.Equal(got, want)) {
 			t.Errorf("stored %q, %v", got, err)
 		}
+	}
+}
+
+// slow is an owner whose stores take until the test lets them end.
+type slow struct {
+	notebook
+	begun chan struct{}
+	end   chan error
+}
+
+func (s slow) Report(_ context.Context, ev *message.Event, _ []byte, _ *message.Receipt) error {
+	s.begun <- struct{}{}
+	if err := <-s.end; err != nil {
+		return err
+	}
+	return s.note(string(ev.ID))
+}
+
+// A vendor that repeats an event while it is being stored finds it stored once, and by a repeat if the first could not be.
+func TestRepeatsAtOnce(t *testing.T) {
+	for _, failures := range []int{0, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var got []string
+			owner := slow{notebook{mu: &mu, list: &got}, make(chan struct{}, 16), make(chan error)}
+			s := intake.NewStore(intake.StoreConfig{Engine: "test", Owners: []intake.Owner{owner}, Vendors: index.NewVendors(time.Now), Now: time.Now})
+			errs := make(chan error, 16)
+			for range 16 {
+				go func() { errs <- s.Add(t.Context(), "one", []message.Event{{ID: "e", Type: "ticket.new"}}) }()
+			}
+			for i := range failures + 1 {
+				synctest.Wait()
+				if len(owner.begun) != i+1 {
+					t.Fatalf("%d are being stored at once", len(owner.begun)-i)
+				}
+				if i < failures {
+					owner.end <- errors.New("disk full")
+				} else {
+					owner.end <- nil
+				}
+			}
+			failed := 0
+			for range 16 {
+				if <-errs != nil {
+					failed++
+				}
+			}
+			if len(got) != 1 || failed != failures {
+				t.Errorf("stored %q, %d were refused, want %d", got, failed, failures)
+			}
+		})
 	}
 }
