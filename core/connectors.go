@@ -107,10 +107,10 @@ func (r *running) startConnectors(ctx context.Context) error {
 func (r *running) openAccounts(ctx context.Context) error {
 	cfg := &r.engine.cfg
 	r.accounts = accounts.New(accounts.Config[*pluginhost.Account]{
-		Names: slices.Sorted(maps.Keys(cfg.Accounts)), Open: r.openAccount, Shut: r.dispatch.Shut, Pace: r.dispatch.Pace,
+		Names: slices.Sorted(maps.Keys(cfg.Accounts)), Open: r.openAccount, Shut: r.dispatch.Shut, Pace: r.dispatch.Pace, PauseCode: r.dispatch.PauseCode,
 		Opened:    func(id message.AccountID, a *pluginhost.Account) { r.dispatch.Connect(id, a) },
-		Connector: func(id message.AccountID) message.ConnectorName { return cfg.Accounts[id].Connector },
-		Now:       cfg.Clock.Now, After: cfg.Clock.After, Rand: rand.Float64, Logger: cfg.Logger,
+		Connector: func(id message.AccountID) message.ConnectorName { return cfg.Accounts[id].Connector }, Trouble: (*pluginhost.Account).Trouble,
+		Now: cfg.Clock.Now, After: cfg.Clock.After, Rand: rand.Float64, Logger: cfg.Logger,
 	})
 	return r.accounts.Open(ctx)
 }
@@ -123,6 +123,8 @@ func (r *running) openAccount(ctx context.Context, id message.AccountID) (*plugi
 	return r.plugins.Open(ctx, pluginhost.AccountSpec{
 		ID: id, Connector: a.Connector, Config: a.Config, WebhookURL: url, Isolate: a.Isolate,
 		Answers: func(answers []connector.Answer) { r.dispatch.Answered(id, answers) },
+		Lost:    func(why *fault.Fault) { r.dispatch.Lost(id, why) },
+		Back:    func() { r.dispatch.Back(id) },
 	})
 }
 
@@ -151,7 +153,8 @@ func (r *running) query(ctx context.Context, id message.AccountID, q connector.Q
 	return a.Query(ctx, q)
 }
 
-// Invoke runs an operation of an account's connector. The input must fit the operation's schema; errors are a *[fault.Fault].
+// Invoke runs an operation of an account's connector. The input must fit the operation's schema; errors are a *[fault.Fault]. One that
+// changes something counts against the account's limit per second, and waits for that as long as ctx lets it.
 func (e *Engine) Invoke(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error) {
 	r, err := e.get()
 	if err != nil {
@@ -161,7 +164,9 @@ func (e *Engine) Invoke(ctx context.Context, account message.AccountID, operatio
 	if err != nil {
 		return nil, err
 	}
-	return a.Invoke(ctx, operation, input)
+	var out json.RawMessage
+	err = r.dispatch.Operate(ctx, account, operation, func() (err error) { out, err = a.Invoke(ctx, operation, input); return err })
+	return out, err
 }
 
 // Connectors describes every connector that an account uses, by name.

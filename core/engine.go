@@ -181,7 +181,7 @@ func (r *running) recover(ctx context.Context) error {
 		all.Frames, all.Live, all.Unknown = all.Frames+f.Frames, all.Live+f.Live, all.Unknown+f.Unknown
 	}
 	if all.Frames > 0 {
-		r.engine.cfg.Logger.Info("journal read back", "frames", all.Frames, "live", all.Live, "unknown", all.Unknown, "took", time.Since(began))
+		r.engine.cfg.Logger.Info("journal read back", "frames", all.Frames, "live", all.Live, "unknown", all.Unknown, "took", time.Since(began).String())
 	}
 	return nil
 }

@@ -64,7 +64,9 @@ func (r *running) Skip(account message.AccountID, turn pacing.Item) { r.dispatch
 func (r *running) Call(calls []table.Call) { r.dispatch.Call(calls) }
 
 // Pause stops the use of an account.
-func (r *running) Pause(account message.AccountID, reason string) { r.dispatch.Pause(account, reason) }
+func (r *running) Pause(id message.AccountID, reason, code string) {
+	r.dispatch.Pause(id, reason, code)
+}
 
 // Hold stops the use of an account for a while.
 func (r *running) Hold(account message.AccountID, d time.Duration) { r.dispatch.Hold(account, d) }

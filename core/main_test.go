@@ -14,7 +14,7 @@ import (
 // TestMain lets the test binary be its own connector's subprocess, as a host's binary is, and the host
 // that is killed.
 func TestMain(m *testing.M) {
-	connector.ServeIfAsked(echo(), vend())
+	connector.ServeIfAsked(echo(), vend(), slowVend())
 	if job := os.Getenv(hostEnv); job != "" {
 		os.Exit(hostMain(job))
 	}

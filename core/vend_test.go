@@ -34,18 +34,29 @@ type vendAccount struct {
 	client *http.Client
 }
 
-func vend() connector.Connector {
+func vend() connector.Connector { return vendLimited("vend", connector.Limits{}) }
+
+// slowVend is vend with a limit of its own: a call in a thousand seconds.
+func slowVend() connector.Connector {
+	return vendLimited("slow-vend", connector.Limits{PerSecond: 0.001})
+}
+
+func vendLimited(name message.ConnectorName, limits connector.Limits) connector.Connector {
 	pushed := []message.Outcome{message.Accepted, message.Sent, message.Delivered, message.Read}
 	channel := func(c message.Channel, how connector.Receipts) connector.ChannelInfo {
 		return connector.ChannelInfo{Channel: c, Kinds: []message.ContentKind{message.KindText}, Receipts: how, Outcomes: pushed}
 	}
 	return connector.Define(connector.Spec{
-		Name: "vend", Version: "1.0.0", Summary: "Speaks to a stand-in.", Vendor: "none",
+		Name: name, Version: "1.0.0", Limits: limits, Summary: "Speaks to a stand-in.", Vendor: "none",
 		Channels: []connector.ChannelInfo{channel(message.SMS, connector.Pushed), channel(message.WhatsApp, connector.Pushed), channel(message.Telegram, connector.Polled)},
 		Events:   []message.EventType{message.EventReceipt, message.EventMessageReceived},
 	}, openVend,
 		connector.Op("pid", "GET /pid", "Says which process it is.", false, func(context.Context, *vendAccount, struct{}) (int, error) {
 			return os.Getpid(), nil
+		}),
+		connector.Op("note", "POST /send", "Tells the vendor something.", true, func(ctx context.Context, a *vendAccount, _ struct{}) (out vendReply, err error) {
+			err = a.do(ctx, "/send", &vendCall{Account: a.env.Account, Message: "note", PID: os.Getpid()}, &out)
+			return out, err
 		}))
 }
 

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"github.com/hermodhq/hermod/core/catalog"
-	"github.com/hermodhq/hermod/sdk/message"
 	"log/slog"
 	"os"
 	"time"
@@ -14,7 +12,10 @@ import (
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/serve"
 	"github.com/hermodhq/hermod/core"
+	"github.com/hermodhq/hermod/core/catalog"
 	"github.com/hermodhq/hermod/rules"
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/message"
 )
 
 // farewell is how long an engine that a command started for itself may take to stop.
@@ -94,6 +95,9 @@ func startError(err error) error {
 	}
 	explained := explain(err)
 	for _, p := range problem.All(explained) {
+		if p.Fault != nil && p.Fault.Class.Action() == fault.Pause && p.Advice == p.Fault.Class.Advice() {
+			return p.Advise("correct the account's configuration, and start again") // there is nothing to resume
+		}
 		if p.Code != "failed" {
 			return explained
 		}

@@ -15,11 +15,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hermodhq/hermod/cmd/hermod/internal/control"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/feed"
 	"github.com/hermodhq/hermod/cmd/hermod/internal/problem"
 	"github.com/hermodhq/hermod/core"
+	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
@@ -77,7 +79,7 @@ func TestSendAsText(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, o.out)
 		}
 	}
-	if !strings.Contains(o.err, "2 lines: 1 stored, 0 failed, 1 invalid") || !strings.Contains(o.err, "convrs-uk/sms") || strings.Contains(o.err, "\r") {
+	if !strings.Contains(o.err, "2 lines: 1 stored, 1 accepted, 0 failed, 0 still under way, 1 invalid") || !strings.Contains(o.err, "convrs-uk/sms") || strings.Contains(o.err, "\r") {
 		t.Errorf("summary:\n%s", o.err)
 	}
 	if strings.Contains(o.out+o.err, "7700900140") {
@@ -135,6 +137,31 @@ func get(t *testing.T, url string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(body) + fmt.Sprint(resp.Body.Close())
+}
+
+// What keeps an engine from starting is not mended by resuming an account.
+func TestAdviceAtTheStart(t *testing.T) {
+	for _, tt := range []struct{ code, want string }{
+		{"base_url_invalid", "correct the account's configuration, and start again"},
+		{"config_invalid", "correct the configuration, and start again"},
+		{"plugin_unpinned", "if the program is the one that you want, run `hermod connectors pin`, and start again"},
+	} {
+		err := startError(fmt.Errorf("account a: %w", fault.New(fault.Misconfigured, tt.code, "no")))
+		if p := problem.From(err); p.Code != tt.code || p.Advice != tt.want || p.Exit != problem.ExitEnvironment {
+			t.Errorf("%+v, want the advice %q", p, tt.want)
+		}
+	}
+}
+
+func TestTheLogsDurationsHaveAUnit(t *testing.T) {
+	var b strings.Builder
+	logger, err := (&app{err: &b}).logger("info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if logger.Info("done", "took", 1500*time.Microsecond); !strings.Contains(b.String(), `"took":"1.5ms"`) {
+		t.Error(b.String())
+	}
 }
 
 func TestRunServesAndDrains(t *testing.T) {
@@ -220,7 +247,7 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("%+v", results)
 	}
 	o := s.do(t, 0, "", "accounts")
-	if !regexp.MustCompile(`\nconvrs-in +convrs +paused since \S+ \d+ \S+ +0 +0 +unauthorized; check the account's credentials, then resume it\nconvrs-uk +convrs +ok `).MatchString(o.out) {
+	if !regexp.MustCompile(`\nconvrs-in +convrs +paused since \S+ \d+ \S+ +0 +0 +unauthorized \[1001\]; put the right credentials into the configuration and restart; or mend it at the vendor, then run ` + "`hermod accounts resume convrs-in`" + `\nconvrs-uk +convrs +ok `).MatchString(o.out) {
 		t.Error(o.out)
 	}
 	if status, body := get(t, h.started.Listen+"/readyz"); status != 200 || !strings.Contains(body, `"accounts":[{"account":"convrs-in","state":"paused","reason":"unauthorized"}]`) {

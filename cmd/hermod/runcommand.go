@@ -74,11 +74,18 @@ func (a *app) logger(level string) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, problem.New(problem.ExitUsage, "value_invalid", "--log-level must be one of: debug, info, warn, error")
 	}
-	opts := &slog.HandlerOptions{Level: l}
 	if terminal(a.err) {
-		return slog.New(slog.NewTextHandler(a.err, opts)), nil
+		return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: l})), nil
 	}
-	return slog.New(slog.NewJSONHandler(a.err, opts)), nil
+	return slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: l, ReplaceAttr: withUnit})), nil
+}
+
+// withUnit writes durations as text: JSON would have them as bare nanoseconds.
+func withUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // host runs an engine and its servers until ctx ends, and drains them.

@@ -37,13 +37,14 @@ each. A line that is not a valid message (or longer than 1 MiB) is reported with
 rest goes on. Messages to one recipient keep their order.
 
 A message that has a result is stored: it will reach one final outcome, whatever happens to this command.
-With an idempotency key ("key") it is safe to send a file again.
+With an idempotency key ("key") it is safe to send a file again. One that is not where --wait asks when
+--timeout is over has not failed: it is counted as still under way ("under_way" in JSON), and goes on.
 
 Where an engine runs on the same data folder, it takes the messages. Else an engine is started for as long
 as this takes: it waits until each message has been handed to its vendor, at most for --timeout; what has
 not been handed over by then is stored, and goes out when ` + "`hermod run`" + ` starts.
 
-Exit codes: 0 all is well, 1 some messages failed or did not get where --wait asks, 2 some lines were invalid.`,
+Exit codes: 0 all is well, 1 some messages failed or are not where --wait asks, 2 some lines were invalid.`,
 		Example: `  echo '{"to": {"phone": "+447700900123"}, "content": {"text": "Hello"}}' | hermod send
   hermod send orders.jsonl --wait delivered --timeout 5m
   hermod send orders.jsonl --json > results.jsonl`,
@@ -137,6 +138,7 @@ const onTerminal = 20
 type results struct {
 	app   *app
 	name  string
+	until message.Outcome
 	lines *feed.Writer
 	watch func(in *countingReader) (stop func())
 
@@ -147,7 +149,7 @@ type results struct {
 }
 
 func newResults(a *app, name string, until message.Outcome) *results {
-	r := &results{app: a, name: name, tally: feed.NewTally(until)}
+	r := &results{app: a, name: name, until: until, tally: feed.NewTally(until)}
 	r.watch = func(*countingReader) func() { return func() {} }
 	if name == "-" {
 		r.name = "stdin"
@@ -241,8 +243,12 @@ func (r *results) summary(linger bool) error {
 	if r.app.json {
 		return show.Line(r.app.out, map[string]any{"summary": r.tally})
 	}
-	r.app.note("%s lines: %s stored, %s failed, %s invalid, in %.1fs (%s a second)", show.Number(r.tally.Lines), show.Number(r.tally.Stored),
-		show.Number(r.tally.Failed), show.Number(r.tally.Invalid), r.tally.Seconds, show.Number(int(r.tally.Rate)))
+	t := r.tally
+	counts := fmt.Sprintf("%s stored, %s failed", show.Number(t.Stored), show.Number(t.Failed))
+	if r.until != "" && !linger {
+		counts = fmt.Sprintf("%s stored, %s %s, %s failed, %s still under way", show.Number(t.Stored), show.Number(t.Reached), r.until, show.Number(t.Failed), show.Number(t.UnderWay))
+	}
+	r.app.note("%s lines: %s, %s invalid, in %.1fs (%s a second)", show.Number(t.Lines), counts, show.Number(t.Invalid), t.Seconds, show.Number(int(t.Rate)))
 	if r.tally.Stored > 0 {
 		if err := report.Table(r.app.err, &r.steps); err != nil {
 			return err

@@ -207,7 +207,7 @@ func result(e *history.Entry) string {
 		text = join(text, ": ", explain(e.Text))
 	}
 	if e.Fault != nil {
-		text = join(text, ": ", describe(e.Fault))
+		text = join(text, ": ", describe(e.Fault, e.Account))
 	}
 	if e.VendorID != "" {
 		text += ", vendor id " + string(e.VendorID)
@@ -218,12 +218,16 @@ func result(e *history.Entry) string {
 	return text
 }
 
-func describe(f *fault.Fault) string {
+func describe(f *fault.Fault, account message.AccountID) string {
 	text := f.Error()
 	if f.RetryAfter > 0 {
 		text += fmt.Sprintf(", asks to wait %s", f.RetryAfter)
 	}
-	return text + " (" + f.Class.Advice() + ")"
+	advice := f.Advice()
+	if account != "" {
+		advice = strings.ReplaceAll(advice, "NAME", string(account))
+	}
+	return text + " (" + advice + ")"
 }
 
 func due(e *history.Entry, before string) string {

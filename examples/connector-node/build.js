@@ -7,13 +7,19 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
+
+// Where the contract lies: in this repository, or where HERMOD_PROTO says.
+const contract = path.resolve(process.env.HERMOD_PROTO || path.join(__dirname, '..', '..', 'proto'));
+const service = path.join(contract, 'hermod', 'connector', 'v1', 'connector.proto');
+if (!fs.existsSync(service)) {
+  process.stderr.write(`the contract ${service} does not exist: let HERMOD_PROTO name the folder proto of a checkout of Hermod, such as HERMOD_PROTO=../hermod/proto\n`);
+  process.exit(1);
+}
+
 const esbuild = require('esbuild');
 const protobuf = require('protobufjs');
 
 const out = path.join(__dirname, 'dist');
-// Where the contract lies: in this repository, or where HERMOD_PROTO says.
-const contract = process.env.HERMOD_PROTO || path.join(__dirname, '..', '..', 'proto');
-
 fs.mkdirSync(out, { recursive: true });
 const root = new protobuf.Root();
 root.resolvePath = (origin, target) => (

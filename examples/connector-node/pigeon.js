@@ -39,7 +39,8 @@ const pigeon = {
       output: { type: 'object', properties: { amount: { type: 'number' }, currency: { type: 'string' } }, required: ['amount', 'currency'] },
       run: async (account, _input, signal) => {
         const { amount, currency } = await account.call('GET', '/balance', undefined, signal);
-        return { amount: Number(amount), currency: String(currency) };
+        if (typeof amount !== 'number' || typeof currency !== 'string') throw new Fault('internal', 'answer_odd', 'Pigeon Post gave a balance that cannot be read');
+        return { amount, currency };
       },
     },
   },
@@ -129,7 +130,8 @@ class Account {
     const value = await readJSON(response, method);
     if (response.ok) return value;
     const code = typeof value?.error?.code === 'string' && /^[a-z_]{1,40}$/.test(value.error.code) ? value.error.code : '';
-    const [faultClass, ours] = CODES[code] || byStatus(response.status);
+    let [faultClass, ours] = CODES[code] || byStatus(response.status);
+    if (faultClass === 'outcome_unknown' && method === 'GET') faultClass = 'unavailable'; // asking changes nothing
     const wait = Number(response.headers.get('retry-after'));
     throw new Fault(faultClass, ours, 'Pigeon Post refused the call', {
       vendorCode: code || `http ${response.status}`,
@@ -148,7 +150,9 @@ async function readJSON(response, method) {
       if (size > MAX_ANSWER) throw new Error('too large'); // leaving the loop cancels the body
       parts.push(part);
     }
-    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+    const value = JSON.parse(Buffer.concat(parts).toString('utf8'));
+    if (typeof value !== 'object' || value === null) throw new Error('not an object');
+    return value;
   } catch {
     if (!response.ok) return null;
     throw new Fault(method === 'GET' ? 'internal' : 'outcome_unknown', 'answer_odd', 'Pigeon Post gave an answer that cannot be read');
@@ -171,6 +175,9 @@ function readReceipt(body) {
   const millis = Date.parse(value.time);
   const time = Number.isNaN(millis) ? undefined : { seconds: String(Math.floor(millis / 1000)), nanos: (millis % 1000) * 1e6 };
   const receipt = { vendorId: value.id, outcome, at: time };
+  // The reference finds the attempt even where the answer to the call was lost, and with it the vendor's id.
+  const sent = /^([^/]+)\/([1-9]\d{0,8})$/.exec(typeof value.reference === 'string' ? value.reference : '');
+  if (sent) [, receipt.message, receipt.attempt] = sent;
   if (outcome === 'failed') receipt.fault = { class: 'invalid_recipient', code: 'not_delivered', text: 'Pigeon Post could not deliver it' };
   return { id: `pigeon-${value.event}`, type: 'receipt', time, receipt };
 }

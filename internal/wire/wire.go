@@ -40,6 +40,7 @@ type Reattach struct {
 // The limits of a frame.
 const (
 	FrameDeliveries = 256      // deliveries, answers or events in a frame, at most
+	Concurrency     = 256      // calls of Send under way at once for an account, where its connector states no limit
 	FrameBytes      = 1 << 20  // a frame is closed when it has grown beyond this
 	MaxFrameBytes   = 16 << 20 // a frame beyond this is refused by either side
 )

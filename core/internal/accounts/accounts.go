@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hermodhq/hermod/core/internal/pacing"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
@@ -23,9 +25,12 @@ const (
 	longestWait  = time.Hour // that a vendor can ask for
 )
 
+// atOnce is how many accounts are opened at once when the engine starts.
+const atOnce = 16
+
 // Config is what a book needs. A is an open account.
 type Config[A any] struct {
-	Names []message.AccountID // in the order in which they are opened
+	Names []message.AccountID // in the order of [Book.Statuses]
 	Open  func(ctx context.Context, id message.AccountID) (A, error)
 	// Opened hears of each account that has been opened; Shut of each that could not be, and again when what that means has changed: a
 	// fault of class unavailable may pass, one of class misconfigured wants a person.
@@ -34,6 +39,8 @@ type Config[A any] struct {
 	// Pace and Connector tell the rest of an account's [Status].
 	Pace      func(id message.AccountID) pacing.Health
 	Connector func(id message.AccountID) message.ConnectorName
+	PauseCode func(id message.AccountID) string // of the fault that an account was last paused for
+	Trouble   func(a A) *fault.Fault            // why an open account cannot be used now: its connector is away; nil: all is well
 	Now       func() time.Time
 	After     func(d time.Duration) (<-chan time.Time, func())
 	Rand      func() float64 // jitter, in [0, 1)
@@ -63,23 +70,35 @@ func New[A any](cfg Config[A]) *Book[A] {
 	return &Book[A]{cfg: cfg, open: map[message.AccountID]A{}, shut: map[message.AccountID]*shut{}}
 }
 
-// Open tries every account once. An account that the connector refuses by what is configured here is an error, for only a new
-// start can mend it; what a vendor refuses, or cannot do now, is tried again by [Book.Run]. Call it once.
+// Open tries every account once, several at a time: a vendor that does not answer holds up no others. An account that the connector
+// refuses by what is configured here is an error, for only a new start can mend it; what a vendor refuses, or cannot do now, is tried
+// again by [Book.Run]. Call it once.
 func (b *Book[A]) Open(ctx context.Context) error {
-	var errs []error
-	for _, id := range b.cfg.Names {
-		a, err := b.cfg.Open(ctx, id)
-		switch f := fault.From(err); {
-		case err == nil:
-			b.opened(id, a)
-		case f.Class == fault.Misconfigured && f.VendorCode == "" && f.VendorText == "":
-			errs = append(errs, fmt.Errorf("account %s: %w", id, err))
-		default:
-			b.failed(id, f)
-			b.cfg.Logger.Error("an account could not be opened; it is tried again, and the others work", "account", id, "error", err)
-		}
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	errs := make([]error, len(b.cfg.Names))
+	for i, id := range b.cfg.Names {
+		group.Go(func() error {
+			errs[i] = b.first(ctx, id)
+			return nil
+		})
 	}
+	_ = group.Wait()
 	return errors.Join(errs...)
+}
+
+func (b *Book[A]) first(ctx context.Context, id message.AccountID) error {
+	a, err := b.cfg.Open(ctx, id)
+	switch f := fault.From(err); {
+	case err == nil:
+		b.opened(id, a)
+	case f.Class == fault.Misconfigured && f.VendorCode == "" && f.VendorText == "":
+		return fmt.Errorf("account %s: %w", id, err)
+	default:
+		b.failed(id, f)
+		b.cfg.Logger.Error("an account could not be opened; it is tried again, and the others work", "account", id, "error", err)
+	}
+	return nil
 }
 
 // Run tries the accounts again that [Book.Open] could not open, each by itself, until it is open or ctx ends.
@@ -99,7 +118,7 @@ func (b *Book[A]) again(ctx context.Context, id message.AccountID, s *shut) {
 		a, err := b.cfg.Open(ctx, id)
 		if err == nil {
 			b.opened(id, a)
-			b.cfg.Logger.Info("an account has been opened after all", "account", id, "after", b.cfg.Now().Sub(s.since))
+			b.cfg.Logger.Info("an account has been opened after all", "account", id, "after", b.cfg.Now().Sub(s.since).String())
 			return
 		}
 		if ctx.Err() != nil {

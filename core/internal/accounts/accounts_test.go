@@ -26,13 +26,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // vendor says how each account's tries end: the last one counts for all that follow. It notes when each try was made.
 type vendor struct {
-	mu     sync.Mutex
-	began  time.Time
-	health pacing.Health // of every account
-	says   map[message.AccountID][]error
-	tries  map[message.AccountID][]time.Duration
-	heard  []string // opened, or the class with which it is shut
-	log    bytes.Buffer
+	mu      sync.Mutex
+	began   time.Time
+	health  pacing.Health // of every account
+	trouble *fault.Fault  // of every open account
+	says    map[message.AccountID][]error
+	tries   map[message.AccountID][]time.Duration
+	heard   []string // opened, or the class with which it is shut
+	log     bytes.Buffer
 }
 
 func after(d time.Duration) (<-chan time.Time, func()) {
@@ -67,6 +68,8 @@ func newBook(says map[message.AccountID][]error, names ...message.AccountID) (*B
 		Shut:      func(_ message.AccountID, f *fault.Fault) { v.hears(f.Code + " " + string(f.Class)) },
 		Pace:      func(message.AccountID) pacing.Health { return v.health },
 		Connector: func(id message.AccountID) message.ConnectorName { return message.ConnectorName(id + "'s") },
+		PauseCode: func(message.AccountID) string { return "4003" },
+		Trouble:   func(string) *fault.Fault { return v.trouble },
 		Now:       time.Now, After: after, Rand: func() float64 { return 1 }, Logger: slog.New(slog.NewTextHandler(&v.log, nil)),
 	}), v
 }
@@ -174,6 +177,23 @@ func TestConfiguredWrongly(t *testing.T) {
 	}
 }
 
+// Vendors that do not answer do not add up.
+func TestOpenWaitsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, v := newBook(map[message.AccountID][]error{"one": {away}, "two": {away}, "three": {away}}, "one", "two", "three", "four")
+		b.cfg.Open = func(ctx context.Context, id message.AccountID) (string, error) {
+			a, err := v.open(ctx, id)
+			if err != nil {
+				time.Sleep(10 * time.Second)
+			}
+			return a, err
+		}
+		if err := b.Open(t.Context()); err != nil || time.Since(v.began) > 10*time.Second || len(v.heard) != 4 {
+			t.Errorf("%v after %v: %q", err, time.Since(v.began), v.heard)
+		}
+	})
+}
+
 func TestTryNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, v := newBook(map[message.AccountID][]error{"one": {refused, refused, nil}}, "one")
@@ -274,14 +294,14 @@ func TestStatus(t *testing.T) {
 			{"open", pacing.Health{State: pacing.HalfOpen, Reason: "internal", Since: began},
 				Status{State: HalfOpen, Reason: "internal", Since: began, Advice: "look at the vendor's status page; it is tried again by itself"}},
 			{"open", pacing.Health{State: pacing.Paused, Reason: "quota_exhausted", Since: began},
-				Status{State: Paused, Reason: "quota_exhausted", Since: began, Advice: "top up the vendor account, then resume it"}},
-			{"open", pacing.Health{State: pacing.Paused, Reason: "odd", Since: began}, Status{State: Paused, Reason: "odd", Since: began}},
+				Status{State: Paused, Reason: "quota_exhausted", Text: "quota_exhausted [4003]", Since: began, Advice: "top up the vendor account, then run `hermod accounts resume open`"}},
+			{"open", pacing.Health{State: pacing.Paused, Reason: "odd", Since: began}, Status{State: Paused, Reason: "odd", Text: "odd [4003]", Since: began}},
 			{"away", pacing.Health{State: pacing.Paused, Reason: "unavailable", Since: later, Queued: 7},
 				Status{State: Down, Queued: 7, Reason: "unavailable", Text: "unavailable [connect]: no answer", Since: began, Until: began.Add(time.Second),
 					Advice: "wait for the vendor, or look at its status page"}},
 			{"refused", pacing.Health{State: pacing.Paused, Reason: "misconfigured"},
 				Status{State: Down, Reason: "unauthorized", Text: "unauthorized [bad_token]: the token is refused (vendor said 401 no)", Since: began,
-					Until: began.Add(time.Minute), Advice: "check the account's credentials, then resume it"}},
+					Until: began.Add(time.Minute), Advice: "put the right credentials into the configuration and restart; or mend it at the vendor, then run `hermod accounts resume refused`"}},
 		} {
 			v.health, tt.want.Account, tt.want.Connector = tt.health, tt.id, message.ConnectorName(tt.id+"'s")
 			if diff := cmp.Diff(tt.want, b.Statuses()[slices.Index(b.cfg.Names, tt.id)]); diff != "" {
@@ -292,6 +312,13 @@ func TestStatus(t *testing.T) {
 			if want := fmt.Sprint(tt.want.State, tt.want.Queued, tt.want.InFlight); len(told) != 3 || told[string(tt.id)] != want {
 				t.Errorf("told %v, want %s", told, want)
 			}
+		}
+		v.health = pacing.Health{State: pacing.Closed, Queued: 2}
+		v.trouble = fault.New(fault.Unavailable, "connector_down", "connector x is not running: it was killed").After(time.Second)
+		want := Status{Account: "open", Connector: "open's", State: Down, Queued: 2, Reason: "connector_down", Text: v.trouble.Text,
+			Until: began.Add(time.Second), Advice: "the log says how its program ended; it is started again by itself, and its messages wait"}
+		if diff := cmp.Diff(want, b.Statuses()[2]); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

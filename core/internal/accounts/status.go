@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"strings"
 	"time"
 
 	"github.com/hermodhq/hermod/core/internal/pacing"
@@ -15,7 +16,7 @@ const (
 	Open     = string(pacing.Open)     // its last calls failed: none pass, until Status.Until
 	HalfOpen = string(pacing.HalfOpen) // a few calls try whether the vendor is back
 	Paused   = string(pacing.Paused)   // until a person has mended it and resumes it
-	Down     = "down"                  // it could not be opened, and is tried again at Status.Until
+	Down     = "down"                  // it could not be opened, or its connector has died; it is tried again at Status.Until
 )
 
 // States returns every state that [Status] may have.
@@ -28,8 +29,8 @@ type Status struct {
 	State     string                `json:"state"`            // closed (calls pass), held, open, half_open, paused, or down (not opened)
 	Queued    int                   `json:"queued"`           // messages that wait for their turn
 	InFlight  int                   `json:"in_flight"`        // calls under way
-	Reason    string                `json:"reason,omitempty"` // the class of the fault behind the state, or retry_after
-	Text      string                `json:"text,omitempty"`   // of an account that is down: what its connector said, redacted
+	Reason    string                `json:"reason,omitempty"` // the class of the fault behind the state, retry_after, or connector_down
+	Text      string                `json:"text,omitempty"`   // what the connector said: redacted, or its code
 	Advice    string                `json:"advice,omitempty"` // what a person does about it
 	Since     time.Time             `json:"since,omitzero"`   // when the state began, unless it is closed
 	Until     time.Time             `json:"until,omitzero"`   // when calls pass again or the account is tried again, where that is known
@@ -55,30 +56,48 @@ func (b *Book[A]) status(id message.AccountID) Status {
 	h := b.cfg.Pace(id)
 	s := Status{Account: id, Connector: b.cfg.Connector(id), State: string(h.State), Queued: h.Queued, InFlight: h.InFlight, Reason: h.Reason, Since: h.Since, Until: h.Until}
 	b.mu.Lock()
-	_, open := b.open[id]
+	a, open := b.open[id]
 	if down := b.shut[id]; down != nil {
 		s.Reason, s.Text, s.Since, s.Until = string(down.fault.Class), down.fault.Error(), down.since, down.next
+		s.Advice = down.fault.Advice()
 	}
 	b.mu.Unlock()
+	var trouble *fault.Fault
+	if open {
+		trouble = b.cfg.Trouble(a)
+	}
 	switch {
 	case !open:
 		s.State = Down
+	case trouble != nil:
+		s.State, s.Reason, s.Text, s.Since, s.Until = Down, trouble.Code, trouble.Text, time.Time{}, time.Time{}
+		if trouble.RetryAfter > 0 {
+			s.Until = b.cfg.Now().Add(trouble.RetryAfter)
+		}
+	case h.State == pacing.Paused:
+		if code := b.cfg.PauseCode(id); code != "" {
+			s.Text = h.Reason + " [" + code + "]"
+		}
 	case h.State == pacing.Closed && h.Until.IsZero():
 		s.Since = time.Time{}
 	case h.State == pacing.Closed:
 		s.State, s.Since = Held, time.Time{} // when it was held is not kept
 	}
-	s.Advice = advice(&s)
+	s.Advice = strings.ReplaceAll(advice(&s), "NAME", string(id))
 	return s
 }
 
 func advice(s *Status) string {
 	switch class := fault.Class(s.Reason); {
+	case s.Advice != "":
+		return s.Advice
+	case s.State == Down && !class.Known() && s.Reason != "":
+		return "the log says how its program ended; it is started again by itself, and its messages wait"
 	case s.State == Open || s.State == HalfOpen:
 		return "look at the vendor's status page; it is tried again by itself"
 	case s.State == Held:
 		return "lower the account's limits if this lasts"
-	case (s.State == Paused || s.State == Down) && class.Known():
+	case s.State == Paused && class.Known():
 		return class.Advice()
 	}
 	return ""

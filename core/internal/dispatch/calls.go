@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,9 @@ func (d *Dispatcher) Submit(id message.AccountID, turns []pacing.Item) {
 	}
 }
 
+// breakerOpen is the code of messages that an account's breaker bars.
+const breakerOpen = "account_unavailable"
+
 // unusable returns why an account takes no calls now, or nil.
 func (a *account) unusable() *fault.Fault {
 	if f := a.shut.Load(); f != nil {
@@ -41,7 +45,7 @@ func (a *account) unusable() *fault.Fault {
 	case pacing.Paused:
 		return &fault.Fault{Class: fault.Misconfigured, Code: "account_paused", Text: "the account is paused: " + h.Reason}
 	case pacing.Open:
-		return &fault.Fault{Class: fault.Unavailable, Code: "account_unavailable", Text: "the account's last calls failed: its breaker is open"}
+		return &fault.Fault{Class: fault.Unavailable, Code: breakerOpen, Text: "the account's last calls failed: its breaker is open"}
 	}
 	return nil
 }
@@ -59,8 +63,13 @@ func (d *Dispatcher) barWaiting(a *account) {
 	if f != nil {
 		told = f.Code + string(f.Class) + a.pace.Health().Since.String()
 	}
-	if was, _ := a.told.Swap(told).(string); f == nil || was == told {
+	was, _ := a.told.Swap(told).(string)
+	if f == nil || was == told {
 		return
+	}
+	if f.Code == breakerOpen && !strings.HasPrefix(was, breakerOpen) { // once, not each time that a try fails
+		d.cfg.Logger.Warn("an account's last calls failed: its breaker is open, and a few calls try the vendor again", "account", a.id,
+			"class", a.pace.Health().Reason)
 	}
 	for n := range d.cfg.Partitions {
 		d.cfg.Owner(n).Barred(a.id, nil, f)
@@ -115,18 +124,22 @@ func (d *Dispatcher) Withdraw(id message.AccountID, turn pacing.Item) {
 	}
 }
 
-// Pause stops the use of an account until [Dispatcher.Resume], and lets what waits for it go on.
-func (d *Dispatcher) Pause(id message.AccountID, reason string) {
+// Pause stops the use of an account until [Dispatcher.Resume], and lets what waits for it go on. reason is the class of the fault, code its
+// vendor's code or else its own.
+func (d *Dispatcher) Pause(id message.AccountID, reason, code string) {
 	a := d.accounts[id]
 	if a == nil {
 		return
 	}
-	d.cfg.Logger.Error("an account is paused: mend it, then resume it", "account", id, "reason", reason, "advice", fault.Class(reason).Advice())
+	d.cfg.Logger.Error("an account is paused: mend it, then resume it", "account", id, "reason", reason, "code", code,
+		"advice", strings.ReplaceAll(fault.Class(reason).Advice(), "NAME", string(id)))
+	a.code.Store(&code)
 	a.pace.Pause(reason)
 	d.barWaiting(a)
 }
 
-// Resume lets an account be used again. It reports whether there is such an account.
+// Resume lets an account be used again; one that is not open waits for [Dispatcher.Connect] all the same. It reports whether there is
+// such an account.
 func (d *Dispatcher) Resume(id message.AccountID) bool {
 	a := d.accounts[id]
 	if a != nil {
@@ -146,7 +159,7 @@ func (d *Dispatcher) Hold(id message.AccountID, pause time.Duration) {
 // Health returns an account's state, for rules. An account that does not exist is paused.
 func (d *Dispatcher) Health(id message.AccountID) rules.Health {
 	a := d.accounts[id]
-	if a == nil {
+	if a == nil || a.shut.Load() != nil {
 		return rules.Health{State: string(pacing.Paused)}
 	}
 	h := a.pace.Health()
@@ -159,6 +172,14 @@ func (d *Dispatcher) Pace(id message.AccountID) pacing.Health {
 		return a.pace.Health()
 	}
 	return pacing.Health{}
+}
+
+// PauseCode returns the code of the fault that an account was last paused for; empty when it never was.
+func (d *Dispatcher) PauseCode(id message.AccountID) string {
+	if a := d.accounts[id]; a != nil && a.code.Load() != nil {
+		return *a.code.Load()
+	}
+	return ""
 }
 
 // Asks reports whether the vendor is to be asked what became of an attempt: always where a channel's receipts are polled, and
@@ -188,7 +209,7 @@ func (d *Dispatcher) Call(calls []table.Call) {
 		}
 		one := deliveryOf(c, step, contentOf(c, step))
 		if a.gate != nil {
-			a.gate.add(d.ctx, leaving{id: c.ID, turn: c.Turn, delivery: one})
+			a.gate.add(d.ctx, &leaving{id: c.ID, turn: c.Turn, delivery: one})
 			continue
 		}
 		batches[a] = append(batches[a], one)
@@ -249,7 +270,7 @@ func (d *Dispatcher) transformOne(ctx context.Context, w transformed) {
 	one := deliveryOf(w.call, step, m.Content)
 	one.Category, one.Labels = m.Category, m.Labels
 	if w.account.gate != nil {
-		w.account.gate.add(d.ctx, leaving{id: w.call.ID, turn: w.call.Turn, delivery: one})
+		w.account.gate.add(d.ctx, &leaving{id: w.call.ID, turn: w.call.Turn, delivery: one})
 		return
 	}
 	d.deliver(w.account, []connector.Delivery{one})
@@ -284,7 +305,7 @@ func (d *Dispatcher) Answered(id message.AccountID, answers []connector.Answer) 
 		if call, out := a.out.take(parsed); out {
 			res := pacing.Result{Item: call.turn, Left: call.left}
 			if ev.Fault != nil {
-				res.Class, failed = ev.Fault.Class, true
+				res.Class, res.Skipped, failed = ev.Fault.Class, ofConnector(ev.Fault), true
 			}
 			done = append(done, res)
 			call.end(ev.Fault)
@@ -295,6 +316,11 @@ func (d *Dispatcher) Answered(id message.AccountID, answers []connector.Answer) 
 	if failed {
 		d.barWaiting(a)
 	}
+}
+
+// ofConnector reports whether a call ended with its connector's program: that says nothing about the vendor.
+func ofConnector(f *fault.Fault) bool {
+	return f.Code == "connector_down" || f.Code == "connector_died" || f.Code == "connector_hung"
 }
 
 // out holds the calls under way.

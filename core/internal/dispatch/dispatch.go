@@ -3,6 +3,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"github.com/hermodhq/hermod/core/internal/pacing"
 	"github.com/hermodhq/hermod/core/internal/table"
 	"github.com/hermodhq/hermod/internal/flow"
+	"github.com/hermodhq/hermod/internal/wire"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
@@ -64,10 +66,12 @@ type Dispatcher struct {
 type account struct {
 	id       message.AccountID
 	channels map[message.Channel]connector.ChannelInfo
-	queries  bool // its connector can be asked for an attempt's state
+	changes  map[string]bool // the operations that change something
+	queries  bool            // its connector can be asked for an attempt's state
 	pace     *pacing.Account
 	conn     atomic.Pointer[Connection]
 	shut     atomic.Pointer[fault.Fault] // why it is not open; nil: nobody said that
+	code     atomic.Pointer[string]      // what it was last paused for
 	told     atomic.Value                // string: which being unusable those who wait have been told of; "": none
 	out      out
 	gate     gate // nil: the account has no limit
@@ -90,13 +94,17 @@ func New(ctx context.Context, cfg Config) *Dispatcher {
 
 // Add adds an account with its pacing. Its messages wait until [Dispatcher.Connect].
 func (d *Dispatcher) Add(id message.AccountID, desc connector.Description, limits connector.Limits) {
-	a := &account{id: id, queries: desc.Capabilities.Query, channels: map[message.Channel]connector.ChannelInfo{}, out: out{calls: map[ids.ID]underWay{}}}
+	a := &account{id: id, queries: desc.Capabilities.Query, channels: map[message.Channel]connector.ChannelInfo{}, changes: map[string]bool{}, out: out{calls: map[ids.ID]underWay{}}}
 	for _, c := range desc.Channels {
 		a.channels[c.Channel] = c
 	}
+	for _, o := range desc.Operations {
+		a.changes[o.Name] = o.Mutates
+	}
 	a.pace = pacing.NewAccount(pacing.AccountConfig{
-		Limits: pacing.Limits{PerSecond: limits.PerSecond, PerRecipientPerSecond: limits.PerRecipientPerSecond, Concurrency: limits.Concurrency},
-		Grant:  func(turns []pacing.Item) { d.grant(a, turns) },
+		Limits: pacing.Limits{PerSecond: limits.PerSecond, PerRecipientPerSecond: limits.PerRecipientPerSecond, Concurrency: limits.Concurrency,
+			Calls: cmp.Or(desc.Limits.Concurrency, wire.Concurrency)},
+		Grant: func(turns []pacing.Item) { d.grant(a, turns) },
 	})
 	if a.pace.Limited() {
 		a.gate = make(gate, max(limits.Concurrency, pacing.DefaultConcurrency)) // room for all that are granted
@@ -106,20 +114,40 @@ func (d *Dispatcher) Add(id message.AccountID, desc connector.Description, limit
 
 // Connect gives an account its connection, and lets what waited for that go on.
 func (d *Dispatcher) Connect(id message.AccountID, conn Connection) {
-	a := d.accounts[id]
-	a.conn.Store(&conn)
-	if a.shut.Swap(nil) != nil {
-		a.told.Store("")
-		a.pace.Resume()
+	d.accounts[id].conn.Store(&conn)
+	d.Back(id)
+}
+
+// Lost says that an account's connection is gone: for the moment, then its messages wait until [Dispatcher.Back]; or, with why, for longer.
+func (d *Dispatcher) Lost(id message.AccountID, why *fault.Fault) {
+	if why != nil {
+		d.Shut(id, why)
+		return
+	}
+	d.detach(d.accounts[id])
+}
+
+func (d *Dispatcher) detach(a *account) {
+	if a.pace.Detach(); d.quiet.Load() {
+		a.pace.Attach()
 	}
 }
 
-// Shut says that an account could not be opened. Until [Dispatcher.Connect] it grants nothing, and f bars its messages: where f may
-// pass, those on their last step wait.
+// Back says that a lost or shut account has a connection again.
+func (d *Dispatcher) Back(id message.AccountID) {
+	a := d.accounts[id]
+	if a.shut.Swap(nil) != nil {
+		a.told.Store("")
+	}
+	a.pace.Attach()
+}
+
+// Shut says that an account cannot be opened, or is lost for longer. Until it is back it grants nothing, and f bars its messages: where
+// f may pass, those on their last step wait.
 func (d *Dispatcher) Shut(id message.AccountID, f *fault.Fault) {
 	a := d.accounts[id]
 	a.shut.Store(f)
-	a.pace.Pause(string(f.Class))
+	d.detach(a)
 	d.barWaiting(a)
 }
 
@@ -139,8 +167,13 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	}
 }
 
-// Quiet stops granting turns, for good.
-func (d *Dispatcher) Quiet() { d.quiet.Store(true) }
+// Quiet stops granting turns, for good. What is recorded leaves, even if its connection is lost: then it is answered at once.
+func (d *Dispatcher) Quiet() {
+	d.quiet.Store(true)
+	for _, a := range d.accounts {
+		a.pace.Attach()
+	}
+}
 
 // Settle waits until no call waits for its transforms or for its account's limit, or until ctx ends. Nothing may be called meanwhile.
 func (d *Dispatcher) Settle(ctx context.Context) error {

@@ -142,13 +142,13 @@ func TestPausedWhileOpenBarsAgain(t *testing.T) {
 		d, o, end := start(t)
 		defer end()
 		fail(t, d, o)
-		d.Pause("one", "unauthorized")
-		d.Pause("one", "unauthorized") // nothing new
+		d.Pause("one", "unauthorized", "401")
+		d.Pause("one", "unauthorized", "401") // nothing new
 		o.want(t, "account_unavailable", "account_paused")
 		if !d.Resume("one") {
 			t.Fatal("there is no such account")
 		}
-		d.Pause("one", "unauthorized")
+		d.Pause("one", "unauthorized", "401")
 		o.want(t, "account_unavailable", "account_paused", "account_paused")
 	})
 }
@@ -266,4 +266,31 @@ func TestAbandonedWithAttemptsThatWait(t *testing.T) {
 		}
 		end()
 	})
+}
+
+// silent is a vendor that answers nothing.
+type silent struct{ calls int }
+
+func (s *silent) Deliver(batch []connector.Delivery) { s.calls += len(batch) }
+
+// No more leave than the connector works on at once.
+func TestSilentVendor(t *testing.T) {
+	for states, works := range map[int]int{0: 256, 7: 7} {
+		synctest.Test(t, func(t *testing.T) {
+			o, v := &owner{}, &silent{}
+			d := dispatch.New(t.Context(), dispatch.Config{Partitions: 1, Owner: func(int) dispatch.Owner { return o }, Logger: slog.New(slog.DiscardHandler)})
+			d.Add("one", connector.Description{Limits: connector.Limits{Concurrency: states}}, connector.Limits{PerSecond: 500})
+			d.Connect("one", v)
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { d.Run(ctx) })
+			d.Call(calls(t, make([]pacing.Item, 1000)))
+			<-time.After(time.Minute)
+			if synctest.Wait(); v.calls != works {
+				t.Errorf("%d calls, the connector works on %d", v.calls, works)
+			}
+			cancel()
+			wg.Wait()
+		})
+	}
 }

@@ -6,10 +6,12 @@ import (
 	"github.com/hermodhq/hermod/core/internal/ids"
 	"github.com/hermodhq/hermod/core/internal/pacing"
 	"github.com/hermodhq/hermod/sdk/connector"
+	"github.com/hermodhq/hermod/sdk/fault"
+	"github.com/hermodhq/hermod/sdk/message"
 )
 
-// gate has an account's recorded attempts that wait until its limit lets them leave.
-type gate chan leaving
+// gate has an account's recorded attempts that wait until its limit lets them leave. Most of its room is never used.
+type gate chan *leaving
 
 // leaving is a recorded attempt.
 type leaving struct {
@@ -20,7 +22,7 @@ type leaving struct {
 }
 
 // add lets an attempt wait. There is room for all that are granted; ctx ends when the engine was abandoned.
-func (g gate) add(ctx context.Context, one leaving) {
+func (g gate) add(ctx context.Context, one *leaving) {
 	select {
 	case <-ctx.Done():
 	case g <- one:
@@ -32,7 +34,7 @@ func (g gate) empty(ctx context.Context) error {
 	if g == nil {
 		return nil
 	}
-	mark := leaving{reached: make(chan struct{})}
+	mark := &leaving{reached: make(chan struct{})}
 	g.add(ctx, mark)
 	select {
 	case <-ctx.Done():
@@ -40,6 +42,21 @@ func (g gate) empty(ctx context.Context) error {
 	case <-mark.reached:
 		return nil
 	}
+}
+
+// Operate runs an operation. One that changes something counts against its account's limit, as a message does, and waits for that; all
+// else that holds messages up does not concern it.
+func (d *Dispatcher) Operate(ctx context.Context, id message.AccountID, operation string, call func() error) error {
+	a := d.accounts[id]
+	if a == nil || !a.changes[operation] {
+		return call()
+	}
+	left, err := a.pace.Pass(ctx)
+	if err != nil {
+		return fault.New(fault.RateLimited, "limit_wait", "%s was not called: the account's limit let nothing through in time: %w", operation, err)
+	}
+	defer a.pace.Passed(left)
+	return call()
 }
 
 // leave hands an account's attempts to its connector as its limits allow, until ctx ends.

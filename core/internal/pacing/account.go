@@ -14,9 +14,12 @@ import (
 type Account struct {
 	grant       func([]Item)
 	concurrency int
+	calls       int   // that may have left and not be done; zero: any number
 	spacing     int64 // of one recipient's grants
 	base        time.Time
 	wake        chan struct{} // for Run: wakeAt came nearer
+	room        chan struct{} // for Leave: calls are done
+	passing     chan struct{} // held by the one Pass that waits for the window
 
 	mu       sync.Mutex
 	rate     *window
@@ -24,6 +27,7 @@ type Account struct {
 	queue    *queue
 	inFlight int
 	paused   bool
+	detached bool // its connection is gone for a while
 	reason   string
 	changed  int64 // when it was paused or resumed
 	held     int64 // the vendor asked to wait until then
@@ -39,9 +43,12 @@ func NewAccount(cfg AccountConfig) *Account {
 	a := &Account{
 		grant:       cfg.Grant,
 		concurrency: cfg.Limits.Concurrency,
+		calls:       cfg.Limits.Calls,
 		spacing:     interval(cfg.Limits.PerRecipientPerSecond, spacingPart),
 		base:        time.Now(),
 		wake:        make(chan struct{}, 1),
+		room:        make(chan struct{}, 1),
+		passing:     make(chan struct{}, 1),
 		rate:        newWindow(cfg.Limits.PerSecond),
 		queue:       newQueue(),
 		wakeAt:      never,
@@ -75,7 +82,7 @@ func (a *Account) Submit(items []Item) {
 // free reports whether n items need not be queued at all.
 func (a *Account) free(n int) bool {
 	return !a.Limited() && a.queue.len() == 0 && a.inFlight+n <= a.concurrency &&
-		a.circuit.state == gobreaker.StateClosed && !a.paused && a.held == 0
+		a.circuit.state == gobreaker.StateClosed && !a.paused && !a.detached && a.held == 0
 }
 
 // Limited reports whether each granted call has to wait for [Account.Leave].
@@ -83,24 +90,18 @@ func (a *Account) Limited() bool { return a.rate != nil || a.spacing > 0 }
 
 // Leave waits until a granted call may leave for its vendor, and counts it from then on. It returns ctx.Err() when ctx ends
 // first. One Leave at a time: calls leave in the order in which they come.
-func (a *Account) Leave(ctx context.Context, item Item) (Left, error) {
-	for {
-		left, wait := a.leave(&item)
-		if wait <= 0 {
-			return left, nil
-		}
-		select {
-		case <-ctx.Done():
-			return Left{}, ctx.Err()
-		case <-time.After(wait):
-		}
-	}
+func (a *Account) Leave(ctx context.Context, item Item) (left Left, err error) {
+	err = await(ctx, a.room, func() (wait time.Duration) { left, wait = a.leave(&item); return wait })
+	return left, err
 }
 
 // leave lets a call go, or returns how long it has to wait.
 func (a *Account) leave(item *Item) (left Left, wait time.Duration) {
 	a.change(func(now int64) {
-		if wait = time.Duration(a.rate.next(now) - now); wait > 0 {
+		if wait = time.Duration(a.rate.next(now) - now); a.detached || a.calls > 0 && a.inFlight-a.staged >= a.calls {
+			wait = never
+		}
+		if wait > 0 {
 			return
 		}
 		left = a.rate.take(now)
@@ -112,10 +113,57 @@ func (a *Account) leave(item *Item) (left Left, wait time.Duration) {
 	return left, wait
 }
 
+// Pass is Leave for a call that was not granted: it waits for its part of PerSecond, and heeds nothing else. It may be called by several
+// goroutines; one of them at a time contends with Leave, so that granted calls get about every second place.
+func (a *Account) Pass(ctx context.Context) (left Left, err error) {
+	if a.rate == nil {
+		return Left{}, nil
+	}
+	select {
+	case a.passing <- struct{}{}:
+	case <-ctx.Done():
+		return Left{}, ctx.Err()
+	}
+	defer func() { <-a.passing }()
+	err = await(ctx, nil, func() (wait time.Duration) {
+		a.change(func(now int64) {
+			if wait = time.Duration(a.rate.next(now) - now); wait <= 0 {
+				left = a.rate.take(now)
+			}
+		})
+		return wait
+	})
+	return left, err
+}
+
+// await tries until there is nothing to wait for, or ctx ends; also when there may be room.
+func await(ctx context.Context, room <-chan struct{}, try func() (wait time.Duration)) error {
+	for {
+		wait := try()
+		if wait <= 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-room:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Passed says that a call which has passed is over.
+func (a *Account) Passed(left Left) {
+	if left.slot > 0 {
+		a.change(func(now int64) { a.rate.answered(left, now) })
+	}
+}
+
 // Done says how granted calls ended, each once. It frees their places and feeds the breaker. The slice is not kept.
 func (a *Account) Done(results []Result) {
 	a.change(func(now int64) {
 		a.inFlight = max(0, a.inFlight-len(results))
+		signal(a.room)
 		for i := range results {
 			a.circuit.done(&results[i], now)
 			a.returned(&results[i], now)
@@ -159,6 +207,17 @@ func (a *Account) Resume() {
 		if a.paused {
 			a.paused, a.reason, a.changed = false, "", now
 		}
+	})
+}
+
+// Detach stops granting, and lets nothing leave, until Attach: the account's connection is gone for a while. It is apart from Pause.
+func (a *Account) Detach() { a.change(func(int64) { a.detached = true }) }
+
+// Attach ends what Detach began. It may be called at any time.
+func (a *Account) Attach() {
+	a.change(func(int64) {
+		a.detached = false
+		signal(a.room)
 	})
 }
 
@@ -235,16 +294,21 @@ func (a *Account) begin(what func(now int64)) []Item {
 	what(now)
 	if next := a.pump(now); next < a.wakeAt {
 		a.wakeAt = next
-		select {
-		case a.wake <- struct{}{}:
-		default: // Run has been told already
-		}
+		signal(a.wake)
 	}
 	if a.granting || len(a.ready) == 0 {
 		return nil
 	}
 	a.granting = true
 	return a.swap()
+}
+
+// signal wakes who waits on c, or will.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it has been told already
+	}
 }
 
 // more takes back a batch that was handed out, and returns the next.
@@ -281,20 +345,28 @@ func (a *Account) pump(now int64) int64 {
 // due returns when the next item may be granted, as far as is known now.
 func (a *Account) due(now int64) int64 {
 	switch {
-	case a.queue.len() == 0 || a.paused || a.inFlight >= a.concurrency:
-		a.rate.idle()
-		return a.queue.lastWarm()
+	case a.queue.len() == 0 || a.paused || a.detached || a.inFlight >= a.concurrency:
+		return a.idle(a.queue.lastWarm())
 	case a.held > now:
-		a.rate.idle()
-		return a.held
+		return a.idle(a.held)
 	case a.circuit.room() == 0:
-		a.rate.idle()
-		return a.circuit.nextTry()
+		return a.idle(a.circuit.nextTry())
 	case !a.queue.ready():
-		a.rate.idle()
-		return a.queue.nextWarm()
+		return a.idle(a.queue.nextWarm())
 	}
-	return max(now, a.rate.next(now)+a.ahead()-int64(lead))
+	ahead := a.ahead()
+	if ahead > int64(lead)+a.rate.lag() {
+		return never // one has to leave first
+	}
+	return max(now, a.rate.next(now)+ahead-int64(lead))
+}
+
+// idle returns until, before which nothing is granted. Unless granted calls have yet to leave, nothing waits for the window then.
+func (a *Account) idle(until int64) int64 {
+	if a.staged == 0 {
+		a.rate.idle()
+	}
+	return until
 }
 
 // ahead returns how long the calls take that leave before the next grant's.

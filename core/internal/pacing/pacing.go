@@ -5,13 +5,14 @@
 // are granted, leave for the vendor, and are done when their call has ended. Nothing is granted twice and nothing is lost.
 //
 // Limits. A grant is not yet a call: the attempt is put on record first, which takes a time that varies. So an account with a limit
-// grants a little ahead, at most 200 ms, and its calls then pass [Account.Leave], where the limit is kept: at most PerSecond
-// calls leave in any window of one second, wherever it begins, and the calls of one recipient lie as far apart as they must. Calls
-// are spaced evenly. A margin of 1.1 per cent covers what usually varies between leaving and arriving; a call whose answer comes
-// later than usual is counted from as much later, within a budget. Lateness of timers and records is caught up, within the
-// window, so that at least 98 per cent of the limit is used while enough is waiting. A limit that is not a whole number is
-// kept by the spacing; a window then holds at most the next whole number. A burst is not allowed after idleness either: vendors
-// count in windows that we do not see. What left before the account was made is not known to it.
+// grants a little ahead, 200 ms and while it is late 400 ms more, and its calls then pass [Account.Leave], where the limit is kept: at
+// most PerSecond calls leave in any window of one second, wherever it begins, and the calls of one recipient lie as far apart as they
+// must. Calls are spaced evenly. A margin of 1.1 per cent covers what usually varies between leaving and arriving; a call whose answer
+// comes later than usual is counted from as much later, half a second at most and within a budget. No more leave than the connector works
+// on at once. Lateness of timers and records is caught up, within the window, so that at least 98 per cent of the limit is used while
+// enough is waiting, as long as records take less than those 200 ms. A limit that is not a whole number is kept by the spacing; a
+// window then holds at most the next whole number. A burst is not allowed after idleness either: vendors count in windows that we do
+// not see. What left before the account was made is not known to it.
 //
 // RATIONALE.md, "Why is a limit kept a second time, after the record?", has the figures.
 //
@@ -69,6 +70,7 @@ type Limits struct {
 	PerSecond             float64 // calls in any one second
 	PerRecipientPerSecond float64 // the same for one recipient; 0.1 is one in ten seconds
 	Concurrency           int     // items granted and not yet done; zero is DefaultConcurrency
+	Calls                 int     // with a limit: items that have left and are not yet done. What a connector keeps waiting would go in a lump later
 }
 
 // DefaultConcurrency is used where Limits.Concurrency is zero.

@@ -24,6 +24,8 @@ type step struct {
 type history struct {
 	limits Limits
 	call   time.Duration
+	record []int // how many milliseconds the records of granted items take, over and over
+	late   time.Duration
 	steps  []step
 }
 
@@ -34,7 +36,9 @@ func histories(rt *rapid.T) history {
 			PerRecipientPerSecond: rapid.SampledFrom([]float64{0, 0.5, 1, 4}).Draw(rt, "per recipient"),
 			Concurrency:           rapid.SampledFrom([]int{0, 1, 5}).Draw(rt, "concurrency"),
 		},
-		call: time.Duration(rapid.IntRange(1, 900).Draw(rt, "call ms")) * time.Millisecond,
+		call:   time.Duration(rapid.IntRange(1, 900).Draw(rt, "call ms")) * time.Millisecond,
+		record: rapid.SliceOfN(rapid.IntRange(0, 400), 1, 5).Draw(rt, "record ms"),
+		late:   time.Duration(rapid.IntRange(0, 3).Draw(rt, "late ms")) * time.Millisecond,
 	}
 	ref := uint64(0)
 	for range rapid.IntRange(1, 15).Draw(rt, "steps") {
@@ -65,9 +69,14 @@ func histories(rt *rapid.T) history {
 }
 
 // play runs a history to its end and returns what was granted, and which items were canceled.
-func (h history) play() (all []Item, log []grant, canceled map[uint64]bool, end Health, idle *queue) {
+func (h history) play() (all []Item, log []grant, canceled map[uint64]bool, end Health, idle *Account) {
 	canceled = map[uint64]bool{}
-	r := newRig(AccountConfig{Limits: h.limits}, h.call)
+	r, records := newRig(AccountConfig{Limits: h.limits}, h.call), 0
+	r.late = h.late
+	r.recording = func() time.Duration {
+		records++
+		return time.Duration(h.record[records%len(h.record)]) * time.Millisecond
+	}
 	for _, s := range h.steps {
 		time.Sleep(s.wait)
 		all = append(all, s.submit...)
@@ -90,7 +99,7 @@ func (h history) play() (all []Item, log []grant, canceled map[uint64]bool, end 
 	log = r.grants()
 	end = r.Health()
 	r.stop()
-	return all, log, canceled, end, r.queue
+	return all, log, canceled, end, r.Account
 }
 
 // In every history: the limits hold, nothing is lost, nothing is granted twice, and each recipient's order is kept.
@@ -101,13 +110,14 @@ func TestEveryHistory(t *testing.T) {
 		var log []grant
 		var canceled map[uint64]bool
 		var end Health
-		var q *queue
-		synctest.Test(t, func(*testing.T) { all, log, canceled, end, q = h.play() })
+		var a *Account
+		synctest.Test(t, func(*testing.T) { all, log, canceled, end, a = h.play() })
 		if end.Queued != 0 || end.InFlight != 0 || end.State != Closed {
 			rt.Errorf("not at rest: %+v", end)
 		}
-		if q.nodes.used+q.recipients.used+len(q.byHash)+len(q.byKey)+q.cooling.n > 0 {
-			rt.Errorf("not freed: %d items, %d recipients", q.nodes.used, q.recipients.used)
+		q := a.queue
+		if q.nodes.used+q.recipients.used+len(q.byHash)+len(q.byKey)+q.cooling.n > 0 || a.staged != 0 {
+			rt.Errorf("not freed: %d items, %d recipients, %d to leave", q.nodes.used, q.recipients.used, a.staged)
 		}
 		checkOnce(rt, all, log, canceled)
 		checkLimits(rt, h, log)
@@ -151,30 +161,6 @@ func checkLimits(rt *rapid.T, h history, log []grant) {
 		}
 		before[g.item.Recipient] = g.at
 	}
-}
-
-// The heap gives its entries least first, whatever is taken out in between, and always knows where each stands.
-func TestHeap(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		pos := map[int32]int32{}
-		h := heap{moved: func(r, to int32) { pos[r] = to }}
-		for i, n := range rapid.SliceOfN(rapid.Uint64Range(0, 50), 1, 60).Draw(rt, "numbers") {
-			h.push(entry{number: n, recipient: int32(i)})
-			if rapid.IntRange(0, 2).Draw(rt, "remove") == 0 {
-				at := int32(rapid.IntRange(0, len(h.entries)-1).Draw(rt, "at"))
-				gone := h.entries[at].recipient
-				h.remove(at)
-				if pos[gone] != none {
-					rt.Fatal("a removed entry stands somewhere")
-				}
-			}
-			for i, e := range h.entries {
-				if pos[e.recipient] != int32(i) || i > 0 && h.entries[(i-1)/2].number > e.number {
-					rt.Fatalf("entry %d is out of place", i)
-				}
-			}
-		}
-	})
 }
 
 func TestFIFO(t *testing.T) {

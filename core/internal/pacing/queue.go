@@ -1,6 +1,10 @@
 package pacing
 
-import "container/list"
+import (
+	"container/list"
+
+	"github.com/hermodhq/hermod/core/internal/pacing/internal/heap"
+)
 
 // bulkEvery is the share of bulk while normal messages wait as well: every tenth grant.
 const bulkEvery = 10
@@ -36,7 +40,7 @@ type recipient struct {
 // tenant has the recipients whose next item in a lane is the tenant's and may be granted.
 type tenant struct {
 	id    uint64
-	ready heap
+	ready heap.Heap
 	turn  *list.Element
 }
 
@@ -110,11 +114,11 @@ func (q *queue) enlist(r int32, lane Lane) {
 	t := lq.tenants[head.item.Tenant]
 	if t == nil {
 		t = &tenant{id: head.item.Tenant}
-		t.ready.moved = func(r, to int32) { q.recipients.at(r).lines[lane].pos = to }
+		t.ready.Moved = func(r, to int32) { q.recipients.at(r).lines[lane].pos = to }
 		t.turn = lq.turns.PushBack(t)
 		lq.tenants[t.id] = t
 	}
-	t.ready.push(entry{number: head.number, recipient: r})
+	t.ready.Push(heap.Entry{Number: head.number, Value: r})
 }
 
 // delist takes a recipient out of the heap that it stands in for the lane, if any.
@@ -125,8 +129,8 @@ func (q *queue) delist(r int32, lane Lane) {
 	}
 	lq := &q.lanes[lane]
 	t := lq.tenants[q.nodes.at(l.head).item.Tenant]
-	t.ready.remove(l.pos)
-	if len(t.ready.entries) == 0 {
+	t.ready.Remove(l.pos)
+	if len(t.ready.Entries) == 0 {
 		lq.turns.Remove(t.turn)
 		delete(lq.tenants, t.id)
 	}
@@ -160,7 +164,7 @@ func (q *queue) take(cool bool) Item {
 	turns := &q.lanes[lane].turns
 	turn := turns.Front()
 	turns.MoveToBack(turn)
-	r := turn.Value.(*tenant).ready.entries[0].recipient
+	r := turn.Value.(*tenant).ready.Entries[0].Value
 	if cool {
 		for l := range lanes {
 			q.delist(r, l)

@@ -1,7 +1,5 @@
 package pacing
 
-import "slices"
-
 const (
 	none      = int32(-1)
 	chunkBits = 10
@@ -70,75 +68,4 @@ func (f *fifo[T]) pop() {
 			f.ring = nil
 		}
 	}
-}
-
-// entry is a recipient in a tenant's heap, by the number of its first waiting item.
-type entry struct {
-	number    uint64
-	recipient int32
-}
-
-// heap is a binary heap of entries, least number first. moved is told where an entry went; container/heap would cost an
-// allocation for each entry.
-type heap struct {
-	entries []entry
-	moved   func(recipient, to int32)
-}
-
-func (h *heap) push(e entry) {
-	h.entries = append(h.entries, e)
-	h.up(len(h.entries)-1, e)
-}
-
-// remove takes out the entry at position i.
-func (h *heap) remove(i int32) {
-	last := len(h.entries) - 1
-	moved := h.entries[last]
-	h.moved(h.entries[i].recipient, none)
-	h.entries = h.entries[:last]
-	if int(i) == last {
-		return
-	}
-	if h.down(int(i), moved) == int(i) {
-		h.up(int(i), moved)
-	}
-	if c := cap(h.entries); c > 4*chunkSize && last < c/4 {
-		h.entries = slices.Clip(slices.Clone(h.entries))
-	}
-}
-
-func (h *heap) put(i int, e entry) {
-	h.entries[i] = e
-	h.moved(e.recipient, int32(i))
-}
-
-func (h *heap) up(i int, e entry) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if h.entries[parent].number <= e.number {
-			break
-		}
-		h.put(i, h.entries[parent])
-		i = parent
-	}
-	h.put(i, e)
-}
-
-func (h *heap) down(i int, e entry) int {
-	for {
-		child := 2*i + 1
-		if child >= len(h.entries) {
-			break
-		}
-		if right := child + 1; right < len(h.entries) && h.entries[right].number < h.entries[child].number {
-			child = right
-		}
-		if h.entries[child].number >= e.number {
-			break
-		}
-		h.put(i, h.entries[child])
-		i = child
-	}
-	h.put(i, e)
-	return i
 }

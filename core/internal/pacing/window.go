@@ -3,6 +3,8 @@ package pacing
 import (
 	"math"
 	"time"
+
+	"github.com/hermodhq/hermod/core/internal/pacing/internal/heap"
 )
 
 const (
@@ -10,12 +12,15 @@ const (
 	holding     = 3 * time.Millisecond   // what each call adds to what holding may cost: 0.3 per cent
 	firstBudget = 300 * time.Millisecond // what holding may cost each slot at first
 	mostBudget  = time.Second            // and at most, at once
+	mostHeld    = time.Second / 2        // for how long one call holds its slot: beyond, it rather hangs at its vendor
+	fewAnswers  = 16                     // of the first answers the quickest counts as the usual one
 	catchUp     = 400 * time.Millisecond // lateness that is caught up
 	lead        = 200 * time.Millisecond // from a grant until the call should leave: an attempt's record takes less
-	maxSlots    = 1 << 16                // larger limits are kept over a part of a second
+	maxSlots    = 1 << 17                // larger limits are kept as this one: it is more than an engine calls
 	never       = math.MaxInt64
 	marginPart  = 1 + float64(margin)/float64(time.Second)
-	spacingPart = 1.018 // the margin between two calls for one recipient
+	spacingPart = 1.018                       // the margin between two calls for one recipient
+	span        = int64(time.Second + margin) // between two calls of one slot
 )
 
 // window keeps one account's limit per second. It has as many slots as calls are allowed in a second, and the calls that use one slot lie
@@ -23,13 +28,13 @@ const (
 // clock. A nil window is no limit.
 type window struct {
 	interval int64 // between two calls
-	span     int64 // between two calls of one slot
 	slots    []slot
-	free     heap  // the slots, by when they may be used again
-	due      int64 // when the next call should leave
-	behind   bool  // something has been waiting for due since the last call
-	usual    int64 // how long a call takes from leaving to its answer: about the median
-	budget   int64 // for how long slots may still be held
+	free     heap.Heap // the slots, by when they may be used again
+	due      int64     // when the next call should leave
+	behind   bool      // something has been waiting for due since the last call
+	usual    int64     // how long a call takes from leaving to its answer: about the median
+	answers  int       // so far
+	budget   int64     // for how long slots may still be held
 }
 
 // slot is where one call of each second is counted.
@@ -44,15 +49,11 @@ func newWindow(perSecond float64) *window {
 	if !(perSecond > 0) || math.IsInf(perSecond, 1) {
 		return nil
 	}
-	n := math.Min(math.Ceil(perSecond), maxSlots)
-	span := marginPart * float64(time.Second)
-	if n == maxSlots {
-		span *= n / perSecond
-	}
-	w := &window{interval: interval(perSecond, marginPart), span: int64(span), slots: make([]slot, int(n)), usual: never}
-	w.free.moved = func(s, to int32) { w.slots[s].pos = to }
+	perSecond = min(perSecond, maxSlots)
+	w := &window{interval: interval(perSecond, marginPart), slots: make([]slot, int(math.Ceil(perSecond))), usual: never}
+	w.free.Moved = func(s, to int32) { w.slots[s].pos = to }
 	for s := range w.slots {
-		w.free.push(entry{recipient: int32(s)})
+		w.free.Push(heap.Entry{Value: int32(s)})
 	}
 	w.budget = int64(len(w.slots)) * int64(firstBudget)
 	return w
@@ -72,11 +73,19 @@ func (w *window) next(now int64) int64 {
 		return 0
 	}
 	for {
-		s := w.free.entries[0].recipient
-		if at := int64(w.free.entries[0].number); at > now || !w.slots[s].open || !w.late(s, now) {
+		s := w.free.Entries[0].Value
+		if at := int64(w.free.Entries[0].Number); at > now || !w.slots[s].open || !w.late(s, now) {
 			return max(w.due, at)
 		}
 	}
+}
+
+// lag returns how late the next call may be for that to be caught up.
+func (w *window) lag() int64 {
+	if w == nil || !w.behind {
+		return 0
+	}
+	return int64(catchUp)
 }
 
 // take records a call.
@@ -84,15 +93,12 @@ func (w *window) take(now int64) Left {
 	if w == nil {
 		return Left{slot: 1}
 	}
-	s := w.free.entries[0].recipient
+	s := w.free.Entries[0].Value
 	w.slots[s].left, w.slots[s].held, w.slots[s].open = now, 0, true
 	w.hold(s)
 	w.budget = min(w.budget+int64(holding), int64(len(w.slots))*int64(mostBudget))
 	left := Left{slot: s + 1, at: now}
-	if w.behind {
-		now -= int64(catchUp)
-	}
-	w.due = max(w.due, now) + w.interval
+	w.due = max(w.due, now-w.lag()) + w.interval
 	w.behind = true
 	return left
 }
@@ -100,16 +106,17 @@ func (w *window) take(now int64) Left {
 // hold puts a slot where it belongs in the heap.
 func (w *window) hold(s int32) {
 	one := &w.slots[s]
-	w.free.remove(one.pos)
-	w.free.push(entry{number: uint64(one.left + one.held + w.span), recipient: s})
+	w.free.Remove(one.pos)
+	w.free.Push(heap.Entry{Number: uint64(one.left + one.held + span), Value: s})
 }
 
 // late holds a slot for longer whose call is answered only now, or not even now, and reports whether it did. The call reached its vendor
 // somewhere between leaving and its answer. If that takes longer than it does for others, and longer than the margin covers, the
-// call may have been held up on its way there. What holding costs is bounded, since a slow answer may also be the vendor's own doing.
+// call may have been held up on its way there. What holding costs is bounded, for each call and in all, since a slow answer may also be the
+// vendor's own doing.
 func (w *window) late(s int32, now int64) bool {
 	one := &w.slots[s]
-	more := min(now-one.left-max(w.usual, int64(margin))-one.held, w.budget)
+	more := min(min(now-one.left-max(w.usual, int64(margin)), int64(mostHeld))-one.held, w.budget)
 	if more <= 0 {
 		return false
 	}
@@ -125,16 +132,22 @@ func (w *window) answered(call Left, now int64) {
 		return
 	}
 	took := now - call.at
-	if w.usual == never {
-		w.usual = took
+	if w.answers++; w.answers == 1 {
+		w.usual = 0 // the first call of all opens the connection, and is late by that
 	}
 	if one := &w.slots[call.slot-1]; one.left == call.at && one.open {
 		one.open = false
 		w.late(call.slot-1, now)
 	}
-	if step := max(w.usual/64, int64(50*time.Microsecond)); took > w.usual {
+	step := max(w.usual/64, int64(50*time.Microsecond))
+	switch {
+	case w.answers == 1:
+		w.usual = took
+	case w.answers < fewAnswers:
+		w.usual = min(w.usual, took)
+	case took > w.usual:
 		w.usual += step
-	} else {
+	default:
 		w.usual -= step
 	}
 }

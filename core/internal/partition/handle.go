@@ -295,7 +295,8 @@ func (o *Owner) command(e *table.Entry, entry *journalv1.Entry, c flow.Command) 
 	case flow.Finish:
 		o.frame.finished = append(o.frame.finished, e)
 	case flow.Pause:
-		o.cfg.Host.Pause(e.Shape.Plan.Steps[c.Step].Account, c.Reason)
+		last := &e.State.Attempts[len(e.State.Attempts)-1]
+		o.cfg.Host.Pause(e.Shape.Plan.Steps[c.Step].Account, c.Reason, last.Code)
 	case flow.Hold:
 		o.cfg.Host.Hold(e.Shape.Plan.Steps[c.Step].Account, c.For)
 	}

@@ -40,7 +40,7 @@ type Host interface {
 	// Call hands recorded attempts to their connectors; Owner.Answered answers each.
 	Call(calls []table.Call)
 	// Pause stops the use of an account until it is mended; Hold for as long as its vendor asked.
-	Pause(account message.AccountID, reason string)
+	Pause(account message.AccountID, reason, code string)
 	Hold(account message.AccountID, d time.Duration)
 	// Sent tells which vendor id an attempt has, and returns the receipts that came before.
 	// Forget tells that an id's message is no longer remembered.

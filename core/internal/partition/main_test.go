@@ -161,7 +161,7 @@ func (h *host) Submit(account message.AccountID, turns []pacing.Item) {
 
 func (h *host) Withdraw(message.AccountID, pacing.Item)             {}
 func (h *host) Skip(message.AccountID, pacing.Item)                 {}
-func (h *host) Pause(message.AccountID, string)                     {}
+func (h *host) Pause(message.AccountID, string, string)             {}
 func (h *host) Hold(message.AccountID, time.Duration)               {}
 func (h *host) Inbound(*message.Event)                              {}
 func (h *host) Key(d [16]byte, id ids.ID, at time.Time, seq uint64) { h.keys.Add(d, id, at, seq) }

@@ -115,6 +115,9 @@ func (a *Account) live(s *session) {
 		a.serve(s)
 		if s = a.reopen(); s != nil {
 			a.begin(s)
+			if a.spec.Back != nil {
+				a.spec.Back()
+			}
 		}
 	}
 	a.cancel()
@@ -124,10 +127,28 @@ func (a *Account) live(s *session) {
 
 // reopen opens the account in the next run, and tries again for as long as it takes. It returns nil when the account is closed.
 func (a *Account) reopen() *session {
+	soon, cancel := context.WithTimeout(a.closing, a.host.config.Patience)
+	defer cancel()
+	a.lost(nil)
+	if s := a.reopenBefore(soon); s != nil || a.closing.Err() != nil {
+		return s
+	}
+	a.lost(a.Trouble())
+	return a.reopenBefore(a.closing)
+}
+
+func (a *Account) lost(why *fault.Fault) {
+	if a.spec.Lost != nil && a.closing.Err() == nil {
+		a.spec.Lost(why)
+	}
+}
+
+// reopenBefore returns nil when ctx, which ends with the account, has ended.
+func (a *Account) reopenBefore(ctx context.Context) *session {
 	delay := a.host.config.BackoffMin
 	for {
-		r := a.unit.AwaitUp(a.closing)
-		if r == nil || a.closing.Err() != nil {
+		r := a.unit.AwaitUp(ctx)
+		if r == nil || ctx.Err() != nil {
 			return nil
 		}
 		s, err := a.openIn(a.closing, r)
@@ -135,11 +156,20 @@ func (a *Account) reopen() *session {
 			return s
 		}
 		a.logger.Warn("account could not be opened again", "error", fault.From(err).Error())
-		if !supervisor.Pause(a.closing, supervisor.Jitter(delay, a.host.config.Rand())) {
+		if !supervisor.Pause(ctx, supervisor.Jitter(delay, a.host.config.Rand())) {
 			return nil
 		}
 		delay = min(2*delay, a.host.config.BackoffMax)
 	}
+}
+
+// Trouble returns why the account cannot be used although it was opened: its connector is down, or could not open it again. It
+// is nil while all is well.
+func (a *Account) Trouble() *fault.Fault {
+	if a.current() != nil || a.closing.Err() != nil {
+		return nil
+	}
+	return a.unit.DownFault()
 }
 
 func (a *Account) current() *session {

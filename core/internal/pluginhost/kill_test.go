@@ -116,6 +116,55 @@ func TestNothingIsLostInKills(t *testing.T) {
 	}
 }
 
+// Who uses an account hears when its connector is gone, when that lasts, and when the account is open again.
+func TestLostAndBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		backoff, patience time.Duration
+		want              []string
+	}{
+		"a restart": {50 * time.Millisecond, time.Hour, []string{"lost", "back"}},
+		"for long":  {time.Second, 10 * time.Millisecond, []string{"lost", "lost: connector_down", "back"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, pluginhost.Program{SelfExec: true}, func(c *pluginhost.Config) {
+				c.BackoffMin, c.BackoffMax, c.Patience = tt.backoff, tt.backoff, tt.patience
+			})
+			heard := make(chan string, 10)
+			a, c := f.open(pluginhost.AccountSpec{
+				Lost: func(why *fault.Fault) {
+					if why == nil {
+						heard <- "lost"
+						return
+					}
+					heard <- "lost: " + why.Code
+				},
+				Back: func() { heard <- "back" },
+			})
+			f.up()
+			if why := a.Trouble(); why != nil {
+				t.Errorf("trouble while all is well: %v", why)
+			}
+			_, err := a.Invoke(t.Context(), "exit", nil)
+			want(t, err, fault.OutcomeUnknown, "connector_died")
+			for i, want := range tt.want {
+				if got := <-heard; got != want {
+					t.Fatalf("heard %q as number %d, want %q", got, i+1, want)
+				}
+				if why := a.Trouble(); want == "lost: connector_down" && (why == nil || !strings.Contains(why.Text, "started again by itself: ")) {
+					t.Errorf("trouble while it is down: %v", why)
+				}
+			}
+			a.Deliver(batch(1, "hello"))
+			if got := c.wait(t); got.Err != nil {
+				t.Errorf("after it was back: %v", got.Err)
+			}
+			if err := a.Close(t.Context()); err != nil || len(heard) > 0 {
+				t.Errorf("closed with %v, heard %d more", err, len(heard))
+			}
+		})
+	}
+}
+
 func TestWhatIsCertainWhenTheConnectorIsDown(t *testing.T) {
 	f := start(t, pluginhost.Program{SelfExec: true}, func(c *pluginhost.Config) {
 		c.BackoffMin, c.BackoffMax = time.Hour, time.Hour

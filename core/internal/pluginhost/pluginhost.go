@@ -48,6 +48,7 @@ type Config struct {
 	HangTimeout  time.Duration // how long a connector may give no sign of life; default 15 s
 	BackoffMin   time.Duration // the first delay before a restart, doubled each time; default 200 ms
 	BackoffMax   time.Duration // default 30 s; a process that lived longer starts over with BackoffMin
+	Patience     time.Duration // how long a connector may be gone before that is more than a restart; default 5 s
 	Window       int           // deliveries under way per account; default 1,024
 	MaxQueue     int           // deliveries that wait for the window, per account; default 16,384
 
@@ -66,7 +67,7 @@ func (c Config) withDefaults() Config {
 		value time.Duration
 	}{
 		{&c.StartTimeout, 10 * time.Second}, {&c.CallTimeout, 30 * time.Second}, {&c.HangTimeout, 15 * time.Second},
-		{&c.BackoffMin, 200 * time.Millisecond}, {&c.BackoffMax, 30 * time.Second},
+		{&c.BackoffMin, 200 * time.Millisecond}, {&c.BackoffMax, 30 * time.Second}, {&c.Patience, 5 * time.Second},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
@@ -145,6 +146,10 @@ type AccountSpec struct {
 	// Answers takes what became of deliveries, in batches, from one goroutine at a time. It may call Deliver. The account's
 	// next answers wait until it returns.
 	Answers func([]connector.Answer)
+	// Lost hears that the connector is gone: at once with nil, and again with the reason when it is not back after Config.Patience. Back hears that
+	// the account is open again. Both may be nil, and are called by one goroutine.
+	Lost func(why *fault.Fault)
+	Back func()
 }
 
 func (s *AccountSpec) check() error {

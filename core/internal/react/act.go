@@ -72,7 +72,7 @@ func (r *Reactor) turn(ctx context.Context, t *task, rep *Report) bool {
 		return !r.stopping()
 	}
 	if first {
-		r.cfg.Logger.Warn("a reaction is above its rate; its actions wait", "reaction", t.want.Name, "rate", t.want.Rate, "wait", wait)
+		r.cfg.Logger.Warn("a reaction is above its rate; its actions wait", "reaction", t.want.Name, "rate", t.want.Rate, "wait", wait.String())
 		if !r.record(ctx, t, message.EventReactionThrottled, rep, nil) {
 			return false
 		}

@@ -27,6 +27,7 @@ func (r *Reactor) follow(ctx, actions context.Context) error {
 	}
 	always := func() bool { return true }
 	r.known = map[string]past{}
+	r.taken.Purge() // the events are handled from there once more
 	nowhere := func(context.Context, []byte) error { return nil }
 	if err := r.cfg.Follow(ctx, Place{From: from, Moved: nowhere, Closing: always, VendorsOnly: always}, r.remember); err != nil {
 		return err
@@ -112,12 +113,15 @@ func (r *Reactor) handle(ctx, actions context.Context, ev message.Event) error {
 	}
 	brief := message.Event{ID: ev.ID, Source: ev.Source, Type: ev.Type, Account: ev.Account, Message: ev.Message, User: ev.User, Conversation: ev.Conversation}
 	for _, w := range wanted {
+		t := &task{want: w, event: &brief, depth: depth + 1, revision: set.Revision()}
+		if again, _ := r.taken.ContainsOrAdd(t.report(0).Action, struct{}{}); again && ev.ID != "" {
+			continue // the event stands in the journal twice
+		}
 		select {
 		case r.slots <- struct{}{}:
 		case <-r.quiet:
 			return errQuiet
 		}
-		t := &task{want: w, event: &brief, depth: depth + 1, revision: set.Revision()}
 		r.mu.Lock()
 		t.epoch = r.prog.begin()
 		r.mu.Unlock()

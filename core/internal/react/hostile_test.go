@@ -33,6 +33,29 @@ func TestLoopGuardInTrouble(t *testing.T) {
 	})
 }
 
+// An event that stands in the journal twice sets a reaction off once; one that comes again later, too.
+func TestEventsTwice(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, onNew+doWrite)
+		calls := 0
+		w.invoke = func(int, string, json.RawMessage) (json.RawMessage, error) {
+			calls++
+			return json.RawMessage("{}"), nil
+		}
+		r := w.start()
+		w.vendor("ticket.new", "1", "u")
+		w.vendor("ticket.new", "1", "u")
+		w.vendor("ticket.new", "2", "u")
+		time.Sleep(time.Hour)
+		w.vendor("ticket.new", "1", "u")
+		time.Sleep(time.Hour)
+		w.stop(r)
+		if calls != 2 {
+			t.Errorf("%d calls, want one for each of two events", calls)
+		}
+	})
+}
+
 // Reactions to events of reactions end, whatever they are about.
 func TestOwnEvents(t *testing.T) {
 	for name, x := range map[string]struct {

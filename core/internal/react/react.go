@@ -15,15 +15,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/hermodhq/hermod/rules"
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
 // Bounds.
 const (
-	MaxDepth     = 4    // reactions in one chain, each caused by the one before
-	waiting      = 4096 // reactions to events that are taken up; above that the next event waits
-	acting       = 32   // calls and sends under way at once
+	MaxDepth     = 4     // reactions in one chain, each caused by the one before
+	waiting      = 4096  // reactions to events that are taken up; above that the next event waits
+	acting       = 32    // calls and sends under way at once
+	mostTaken    = 65536 // reactions to events that are remembered, so that a repeat is noticed
 	maxOutput    = 64 << 10
 	maxTold      = 256 << 10 // bytes of a signal's values
 	firstPause   = time.Second
@@ -75,7 +78,8 @@ type Reactor struct {
 	wake    chan struct{}
 	slots   chan struct{}
 	calls   chan struct{}
-	known   map[string]past // what the journal says of actions behind the cursor; never changed while events are handled
+	known   map[string]past              // what the journal says of actions behind the cursor; never changed while events are handled
+	taken   *lru.Cache[string, struct{}] // reactions to events that were taken up since: an event that comes again sets nothing off
 	lanes   lanes
 	rates   rates
 	tasks   sync.WaitGroup
@@ -94,6 +98,10 @@ func Open(ctx context.Context, cfg Config) (*Reactor, error) {
 	r := &Reactor{cfg: cfg, quiet: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
 		slots: make(chan struct{}, waiting), calls: make(chan struct{}, acting), lanes: lanes{queues: map[string][]*task{}},
 		rates: rates{windows: map[string]*window{}}}
+	var err error
+	if r.taken, err = lru.New[string, struct{}](mostTaken); err != nil {
+		return nil, err
+	}
 	from, err := cfg.Cursor(ctx)
 	if err != nil {
 		return nil, err

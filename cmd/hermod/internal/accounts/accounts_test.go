@@ -56,11 +56,11 @@ func night() []core.AccountStatus {
 		{Account: "chat-in", Connector: "chat", State: core.AccountHeld, Queued: 1204, Reason: "retry_after", Until: at(5, 30), Advice: "lower the account's limits if this lasts"},
 		{Account: "desk", Connector: "desk", State: core.AccountOpen, Queued: 17, Reason: "unavailable", Since: at(0, 1), Until: at(0, 16), Advice: look},
 		{Account: "desk-2", Connector: "desk", State: core.AccountHalfOpen, InFlight: 3, Reason: "internal", Since: at(0, 2), Advice: look},
-		{Account: "sms", Connector: "sms", State: core.AccountPaused, Reason: "unauthorized", Since: at(2, 0), Advice: "check the account's credentials, then resume it"},
+		{Account: "sms", Connector: "sms", State: core.AccountPaused, Reason: "unauthorized", Since: at(2, 0), Advice: "put the right credentials into the configuration and restart; or mend it at the vendor, then run `hermod accounts resume sms`"},
 		{Account: "sms-2", Connector: "sms", State: core.AccountDown, Queued: 9, Reason: "unavailable", Text: "unavailable [connect]: no \x1b[31manswer",
 			Since: at(0, 0), Until: at(4, 12), Advice: "wait for the vendor, or look at its status page"},
 		{Account: "sms-3", Connector: "sms", State: core.AccountDown, Reason: "misconfigured", Text: "misconfigured [bot_unknown] (vendor said 1015)",
-			Since: at(0, 0), Advice: "check the account's configuration, then resume it"},
+			Since: at(0, 0), Advice: "correct the account's configuration and restart; or mend it at the vendor, then run `hermod accounts resume sms-3`"},
 		{Account: "sms-4", Connector: "sms", State: core.AccountDown},
 		{Account: "x", Connector: "x", State: "of_a_later_version"},
 	}

@@ -84,10 +84,13 @@ func TestVerifyFindsFaults(t *testing.T) {
 	if !errors.Is(err, errFailed) {
 		t.Errorf("the error is %v", err)
 	}
-	for _, want := range []string{"\nFAILED   description ", "the vendor has no name", "to do: set Spec.Vendor", "\nok       wire ", "\nleft     channels ", "not checked: Config is not given"} {
+	for _, want := range []string{"\nFAILED   description ", "the vendor has no name", "to do: set Spec.Vendor", "\nok       wire ", " checks                        not checked: Config is not given\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
+	}
+	if n := strings.Count(out, "not checked: Config is not given"); n != 1 {
+		t.Errorf("one reason is told %d times:\n%s", n, out)
 	}
 	var doc struct {
 		OK        bool
@@ -125,19 +128,7 @@ func TestShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join("testdata", "report.txt")
-	if *update {
-		if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
-		t.Error(diff)
-	}
+	golden(t, "report.txt", out.String())
 }
 
 func TestVerifyRefuses(t *testing.T) {
@@ -165,6 +156,51 @@ func TestVerifyRefuses(t *testing.T) {
 				t.Errorf("the error is %v, want %s with advice and exit %d", err, c.code, c.exit)
 			}
 		})
+	}
+}
+
+// TestTheInputsShape holds the help's example to what is read, and the place of a mistake.
+func TestTheInputsShape(t *testing.T) {
+	c, err := decode("-", json.RawMessage(`{"webhooks": [`+webhookExample+`]}`))
+	if err != nil || len(c.Webhooks) != 1 {
+		t.Fatalf("the help's example: %+v, %v", c, err)
+	}
+	w := c.Webhooks[0]
+	want := connector.Request{Method: "POST", Path: "/receipts", Header: map[string][]string{"X-Signature": {"..."}}, Body: []byte("{}")}
+	if diff := cmp.Diff(want, w.Request); diff != "" || w.Name != "delivered" || len(w.Events) != 1 {
+		t.Errorf("%+v: %s", w, diff)
+	}
+	var got strings.Builder
+	for _, in := range []string{
+		`{"webhooks": [{"request": {"body": "e30="}}, {"request": {"body": "{}"}}]}`,
+		`{"forged": [{"body": "{\"a\":1}"}]}`,
+		`{"stale": [{"body": ""}, {"body": "e30"}]}`,
+		`{"webhooks": [{"request": {"header": "X-Signature: 1"}}]}`,
+		`{"webhooks": [{"requests": {}}]}`,
+		`{"program": "x"}`,
+	} {
+		_, err := decode("@verify.json", json.RawMessage(in))
+		if err := problem.Print(&got, err); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden(t, "input.txt", got.String())
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
 	}
 }
 

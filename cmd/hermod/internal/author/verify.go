@@ -34,8 +34,13 @@ badly on command. --input says what is known of the vendor, as JSON; all of it m
   inputs      a good input by operation
   templates   a template that the simulator knows, by channel
   users       a user id that it knows, by channel
-  webhooks, forged, stale   requests that the vendor would make, and such that must be refused
-  excuses     why a check cannot be made with this vendor, by check
+  webhooks    requests that the vendor would make, and the events that each must bring, none where it brings nothing:
+   ` + webhookExample + `
+   the path is what follows /webhooks/ACCOUNT; each header has a list of values; the body is base64
+  forged      requests with a wrong signature or none, each like "request" above
+  stale       requests with a good signature that is too old, likewise
+  empty_is_success   true where the vendor documents success without a body
+  excuses     why a check cannot be made with this vendor, by check, or by check/operation
 
 Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 the program cannot be started.`,
 		Example: `  hermod connectors verify plugins/hermod-acme
@@ -46,23 +51,17 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 the program can
 			if err != nil {
 				return err
 			}
-			return verify(cmd.Context(), t, args[0], raw)
+			return verify(cmd.Context(), t, args[0], input, raw)
 		},
 	}
 	cmd.Flags().StringVarP(&input, "input", "i", "{}", "what is known of the vendor: `JSON`, @FILE, or - for standard input")
 	return cmd
 }
 
-func verify(ctx context.Context, t Tools, program string, raw json.RawMessage) error {
-	var c conformance.VerifyConfig
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return problem.New(problem.ExitUsage, "input_invalid", "the input is not what is known of a vendor: %s", strings.TrimPrefix(err.Error(), "json: ")).
-			Advise("see `hermod connectors verify --help`")
-	}
-	if c.Program != "" {
-		return problem.New(problem.ExitUsage, "input_invalid", "the input names a program").Advise("name the program as the argument only")
+func verify(ctx context.Context, t Tools, program, input string, raw json.RawMessage) error {
+	c, err := decode(input, raw)
+	if err != nil {
+		return err
 	}
 	path, err := executable(program)
 	if err != nil {
@@ -109,58 +108,99 @@ func executable(program string) (string, error) {
 	return path, nil
 }
 
+// leftFor gives the checks that were left out for each reason.
+func leftFor(all []conformance.Left) map[string]map[string]bool {
+	alike := map[string]map[string]bool{}
+	for _, l := range all {
+		if alike[l.Reason] == nil {
+			alike[l.Reason] = map[string]bool{}
+		}
+		alike[l.Reason][l.Check] = true
+	}
+	return alike
+}
+
 // document is a report as JSON.
 type document struct {
 	OK bool `json:"ok"`
 	*conformance.Report
 }
 
-// show writes a report for a person: a line for each check, with what is wrong and what to do, and with what could not be checked.
+// several is how many checks that were left out for one reason get one line.
+const several = 5
+
+// sheet is a report for a person: a line for each check, with what is wrong and what to do, and with what could not be checked.
+type sheet struct {
+	bytes.Buffer
+	about map[string]string          // what each check holds
+	below map[string][]string        // what is yet to be said of each check
+	wrong map[string]bool            // the checks that found something
+	left  map[string]bool            // the checks that were not made, or not whole
+	alike map[string]map[string]bool // the checks that were left out for each reason
+}
+
 func show(w io.Writer, r *conformance.Report) error {
-	about := map[string]string{}
+	s := &sheet{about: map[string]string{}, below: map[string][]string{}, wrong: map[string]bool{}, left: map[string]bool{}, alike: leftFor(r.Left)}
 	for _, c := range conformance.Checks() {
-		about[c.Name] = c.About
+		s.about[c.Name] = c.About
 	}
-	below, wrong, left, ran := map[string][]string{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, l := range r.Left {
-		left[l.Check] = true
-		below[l.Check] = append(below[l.Check], "not checked: "+l.Reason)
+		s.left[l.Check] = true
+		if len(s.alike[l.Reason]) < several {
+			s.below[l.Check] = append(s.below[l.Check], "not checked: "+l.Reason)
+		}
 	}
 	for _, f := range r.Findings {
-		wrong[f.Check] = true
-		below[f.Check] = append(below[f.Check], f.Problem, "  to do: "+f.Advice)
+		s.wrong[f.Check] = true
+		s.below[f.Check] = append(s.below[f.Check], f.Problem, "  to do: "+f.Advice)
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s\n", r.Connector, r.Version)
-	line := func(state, name string) {
-		fmt.Fprintf(&b, "%-8s %-32s %s\n", state, name, about[name])
-		for _, text := range below[name] {
-			fmt.Fprintf(&b, "%41s %s\n", "", text)
-		}
-		below[name] = nil
+	fmt.Fprintf(s, "%s %s\n", r.Connector, r.Version)
+	passed := s.ran(r.Ran)
+	s.rest(r.Left)
+	fmt.Fprintf(s, "passed %d, wrong %d, left in whole or in part %d\n", passed, len(s.wrong), len(s.left))
+	_, err := io.WriteString(w, problem.Plain(s.String()))
+	return err
+}
+
+func (s *sheet) line(state, name string) {
+	fmt.Fprintf(s, "%-8s %-32s %s\n", state, name, s.about[name])
+	for _, text := range s.below[name] {
+		fmt.Fprintf(s, "%41s %s\n", "", text)
 	}
-	passed := 0
-	for _, name := range r.Ran {
+	delete(s.below, name)
+}
+
+// ran tells the checks that were made, and returns how many passed.
+func (s *sheet) ran(names []string) (passed int) {
+	told := map[string]bool{}
+	for _, name := range names {
 		_, name, _ = strings.Cut(name, "/")
 		switch {
-		case ran[name]: // for another version of the protocol
+		case told[name]: // for another version of the protocol
 			continue
-		case wrong[name]:
-			line("FAILED", name)
-		case left[name]:
-			line("left", name)
+		case s.wrong[name]:
+			s.line("FAILED", name)
+		case len(s.below[name]) > 0:
+			s.line("left", name)
+		case s.left[name]: // with others
 		default:
 			passed++
-			line("ok", name)
+			s.line("ok", name)
 		}
-		ran[name] = true
+		told[name] = true
 	}
-	for _, l := range r.Left {
-		if len(below[l.Check]) > 0 {
-			line("left", l.Check)
+	return passed
+}
+
+// rest tells what was left out and has no line yet.
+func (s *sheet) rest(all []conformance.Left) {
+	for _, l := range all {
+		if len(s.below[l.Check]) > 0 {
+			s.line("left", l.Check)
+		}
+		if n := len(s.alike[l.Reason]); n >= several {
+			fmt.Fprintf(s, "%-8s %-32s %s\n", "left", fmt.Sprintf("%d checks", n), "not checked: "+l.Reason)
+			delete(s.alike, l.Reason)
 		}
 	}
-	fmt.Fprintf(&b, "passed %d, wrong %d, left in whole or in part %d\n", passed, len(wrong), len(left))
-	_, err := io.WriteString(w, problem.Plain(b.String()))
-	return err
 }

@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 			if diff := cmp.Diff(tt.want, table(results)); diff != "" {
 				t.Error(diff)
 			}
-			if tally.Exit() != tt.exit || tally.Stored != 3 || tally.Failed != 1 || tally.Invalid != 2 || tally.Waiting != 0 || tally.Lines != 6 {
+			if tally.Exit() != tt.exit || tally.Stored != 3 || tally.Reached != 3 || tally.UnderWay != 0 || tally.Failed != 1 || tally.Invalid != 2 || tally.Waiting != 0 || tally.Lines != 6 {
 				t.Errorf("tally %+v, exit %d", tally, tally.Exit())
 			}
 		})
@@ -120,8 +120,12 @@ func TestOutcomesThatFallShort(t *testing.T) {
 		if diff := cmp.Diff("1 delivered\n2 failed\n3 accepted\n4 wait_timeout\n", table(results)); diff != "" {
 			t.Error(diff)
 		}
-		if tally.Failed != 3 || tally.Exit() != problem.ExitFailed {
+		if tally.Reached != 1 || tally.Failed != 2 || tally.UnderWay != 1 || tally.Exit() != problem.ExitFailed {
 			t.Errorf("tally %+v", tally)
+		}
+		_, tally, err = collect(t, t.Context(), strings.NewReader(line(4, "stuck")), &fakeHost{}, Options{Until: message.Delivered, Timeout: time.Minute})
+		if err != nil || tally.Stored != 1 || tally.Failed != 0 || tally.UnderWay != 1 || tally.Exit() != problem.ExitFailed {
+			t.Errorf("a message that goes on: %v, tally %+v", err, tally)
 		}
 	})
 }
@@ -130,7 +134,7 @@ func TestLingeringIsACourtesy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, tally, err := collect(t, t.Context(), strings.NewReader(line(1, "stuck")+"\n"+line(2, "ok")), &fakeHost{},
 			Options{Until: message.Accepted, Timeout: time.Minute, Linger: true})
-		if err != nil || tally.Exit() != problem.ExitOK {
+		if err != nil || tally.Failed != 0 || tally.Exit() != problem.ExitOK {
 			t.Errorf("err %v, tally %+v", err, tally)
 		}
 	})

@@ -15,7 +15,9 @@ type Tally struct {
 	Lines    int            `json:"lines"`             // lines that had a final result
 	Stored   int            `json:"stored"`            // messages that are in the journal
 	Waiting  int            `json:"waiting,omitempty"` // stored, and still waiting for their outcome
-	Failed   int            `json:"failed"`            // messages that failed, were refused, or did not get where they should in time
+	Reached  int            `json:"reached"`           // stored messages that got where they should
+	Failed   int            `json:"failed"`            // messages that failed, were refused, or ended before they got where they should
+	UnderWay int            `json:"under_way"`         // stored messages that did not get there while they were waited for, and go on
 	Invalid  int            `json:"invalid"`           // lines that are not a valid message
 	Outcomes map[string]int `json:"outcomes"`          // stored messages by outcome; "stored" where there is none yet
 	Seconds  float64        `json:"seconds"`           // how long it took; set by Close
@@ -23,6 +25,7 @@ type Tally struct {
 
 	until   message.Outcome
 	waiting map[int]bool // lines, at most MaxWaiting
+	late    bool         // a message was under way when its time was up, and that is no courtesy
 }
 
 // NewTally returns an empty tally. A message whose final outcome ranks below until counts as failed.
@@ -45,18 +48,20 @@ func (t *Tally) Add(r Result) {
 		t.Stored++
 	}
 	t.Lines++
-	if r.Error != nil && r.Error.Exit == problem.ExitUsage {
+	switch {
+	case r.ID != "" && (r.Error != nil || r.Outcome == "" && t.until != ""):
+		t.UnderWay++
+		t.late = t.late || r.Error != nil
+	case r.Error != nil && r.Error.Exit == problem.ExitUsage:
 		t.Invalid++
-	} else if t.failed(r) {
+	case r.Error != nil || r.Outcome != "" && r.Outcome.Rank() < max(1, t.until.Rank()):
 		t.Failed++
+	default:
+		t.Reached++
 	}
 	if r.ID != "" {
 		t.Outcomes[name(r.Outcome)]++
 	}
-}
-
-func (t *Tally) failed(r Result) bool {
-	return r.Error != nil || r.Outcome != "" && r.Outcome.Rank() < max(1, t.until.Rank())
 }
 
 func name(o message.Outcome) string {
@@ -74,12 +79,12 @@ func (t *Tally) Close(took time.Duration) {
 	}
 }
 
-// Exit returns the exit code: usage when lines were invalid, else failed when messages failed, else OK.
+// Exit returns the exit code: usage when lines were invalid, else failed when messages failed or were late, else OK.
 func (t *Tally) Exit() int {
 	switch {
 	case t.Invalid > 0:
 		return problem.ExitUsage
-	case t.Failed > 0:
+	case t.Failed > 0 || t.late:
 		return problem.ExitFailed
 	}
 	return problem.ExitOK

@@ -129,7 +129,7 @@ func From(err error) *Problem {
 func fromFault(f *fault.Fault) *Problem {
 	bare := *f
 	bare.Code = "" // it stands beside the text
-	p := &Problem{Code: f.Code, Text: bare.Error(), Advice: f.Class.Advice(), Fault: f, Exit: ExitFailed}
+	p := &Problem{Code: f.Code, Text: bare.Error(), Advice: f.Advice(), Fault: f, Exit: ExitFailed}
 	if p.Code == "" {
 		p.Code = string(f.Class)
 	}

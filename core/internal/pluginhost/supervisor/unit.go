@@ -179,7 +179,12 @@ func (u *Unit) AwaitUp(ctx context.Context) *Run {
 func (u *Unit) DownFault() *fault.Fault {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	f := fault.New(fault.Unavailable, "connector_down", "connector %s is not running", u.o.Connector)
+	f := fault.New(fault.Unavailable, "connector_down", "connector %s runs again, and its account has not been opened yet", u.o.Connector)
+	if u.run == nil && u.why != nil {
+		f = fault.New(fault.Unavailable, "connector_down", "connector %s is not running, and is started again by itself: %s", u.o.Connector, u.why.Text)
+	} else if u.run == nil {
+		f = fault.New(fault.Unavailable, "connector_down", "connector %s is not running, and is started again by itself", u.o.Connector)
+	}
 	if wait := time.Until(u.retryAt); u.resting && wait > 0 {
 		f = f.After(wait)
 	}
