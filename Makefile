@@ -40,7 +40,7 @@ bench: ## Measure end to end, the ceilings and the parts: medians and spread ove
 	$(GO) test -c -o bin/core.test ./core
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)" >&2; \
 		(cd bin && ./core.test -test.run='^$$' -test.bench='EndToEnd|Ceiling' -test.benchtime=200000x && \
-		./core.test -test.run='^$$' -test.bench=Latency -test.benchtime=2000x) >> bin/bench.txt || exit 1; done
+		./core.test -test.run='^$$' -test.bench='Latency|Webhook' -test.benchtime=2000x) >> bin/bench.txt || exit 1; done
 	$(TOOL) benchstat bin/bench.txt
 
 bench-pacing: ## A minute of overload at limits of 10 and 100 a second, counted at the vendor's end

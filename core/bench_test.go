@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -140,4 +141,23 @@ func BenchmarkLatency(b *testing.B) {
 	}
 	report("accept", accepted)
 	report("final", final)
+}
+
+// BenchmarkWebhook is how long a vendor waits for the answer to a webhook: verified and parsed by the connector's subprocess, its event
+// durable with an fsync. One at a time, each a new event.
+func BenchmarkWebhook(b *testing.B) {
+	v := newVendor(b)
+	k := newKit(b, v, oneStep(""), nil)
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		body := fmt.Appendf(nil, `[{"EventID":"e%d","Phone":"+447700900001","Text":"Hi"}]`, i)
+		began := time.Now()
+		if resp := k.webhook("one", vendToken, body); resp.Code != http.StatusAccepted {
+			b.Fatalf("answered %d", resp.Code)
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
 }
