@@ -193,6 +193,20 @@ func TestReadme(t *testing.T) {
 	for name := range rows {
 		t.Errorf("the README has operation %s, which does not exist", name)
 	}
+	_, table, _ := strings.Cut(string(raw), "| reached by phone or user id | by user id only |\n|---|---|\n| ")
+	table, _, _ = strings.Cut(table, " |\n")
+	byPhone, byUserID, _ := strings.Cut(table, " | ")
+	var listed [2][]string // as the README has them: by phone, by user id
+	for _, c := range vendor().Describe().Channels {
+		i := 0
+		if c.NeedsUserID {
+			i = 1
+		}
+		listed[i] = append(listed[i], "`"+string(c.Channel)+"`")
+	}
+	if strings.Join(listed[0], " ") != byPhone || strings.Join(listed[1], " ") != byUserID {
+		t.Errorf("the README's table of channels is not what is described: %s", listed)
+	}
 	var schema struct{ Properties map[string]any }
 	if err := json.Unmarshal(vendor().Describe().Config, &schema); err != nil {
 		t.Fatal(err)

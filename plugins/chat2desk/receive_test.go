@@ -103,6 +103,10 @@ func TestReceiveRefused(t *testing.T) {
 			t.Errorf("path %q: %v %v", path, res, err)
 		}
 	}
+	const start, end = `{"hook_type":"inbox","text":"`, `"}`
+	if _, events, err := a.Receive(t.Context(), post("/events", start+strings.Repeat("x", 1<<20-len(start+end))+end)); err != nil || len(events) != 1 {
+		t.Errorf("1 MiB: %d events, %v", len(events), err)
+	}
 	if res, _, err := a.Receive(t.Context(), post("/events", strings.Repeat(" ", 1<<20+1))); err != nil || res.Status != 413 {
 		t.Errorf("too long: %v %v", res, err)
 	}

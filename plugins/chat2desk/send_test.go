@@ -206,6 +206,33 @@ func TestForgottenClient(t *testing.T) {
 	}
 }
 
+// TestPacing holds the described limit, and how many calls a message is: the limit counts messages.
+func TestPacing(t *testing.T) {
+	if got := vendor().Describe().Limits; got != (connector.Limits{PerSecond: 5}) {
+		t.Errorf("described %+v, want 300 a minute", got)
+	}
+	sim, url := startSim(t, chat2desksim.Options{})
+	a := openAccount(t, url, nil)
+	for _, tt := range []struct {
+		what  string
+		d     connector.Delivery
+		lost  bool
+		calls int
+	}{
+		{"by user id", text("whatsapp", 100), false, 1}, {"first to a number", text("whatsapp", ada), false, 2}, {"second to a number", text("whatsapp", ada), false, 1},
+		{"with its answer lost", text("whatsapp", ada), true, 2}, {"first, with its answer lost", text("sms", ada), true, 3},
+	} {
+		before := len(sim.Requests())
+		if tt.lost {
+			sim.Next("POST messages", chat2desksim.Behavior{Drop: true, Taken: true})
+		}
+		x := deliver(t, a, tt.d)
+		if got := len(sim.Requests()) - before; got != tt.calls || x.Err != nil {
+			t.Errorf("%s: %d calls, want %d: %v", tt.what, got, tt.calls, x.Err)
+		}
+	}
+}
+
 // TestFailures drives every scripted way of failing, and compares what the fault claims with what the vendor really took. Where the
 // answer was lost although the message was taken, the message is found.
 func TestFailures(t *testing.T) {

@@ -205,30 +205,6 @@ func TestSubmitStatus(t *testing.T) {
 	}
 }
 
-// TestPermissions holds that the simulator asks for the permission of each operation, and what its absence means.
-func TestPermissions(t *testing.T) {
-	sim, url := startSim(t, omnidesksim.Options{Permissions: []string{}, Answers: map[string]string{"GET file/{id}": "bytes"}})
-	a := openAccount(t, url, documented)
-	for _, e := range examples(t) {
-		_, err := a.Invoke(t.Context(), e.Operation, e.Input)
-		switch e.Operation {
-		case "file.download", "recording.list":
-			if err != nil {
-				t.Errorf("%s has no documented permission: %v", e.Operation, err)
-			}
-		case "api.call":
-			wantFault(t, err, "misconfigured", "path_unknown")
-		default:
-			wantFault(t, err, "unauthorized", "permission_missing")
-		}
-	}
-	if requests, _ := sim.Seen(); len(requests) != len(examples(t)) {
-		t.Errorf("%d requests", len(requests))
-	}
-	_, err := openAccount(t, url, map[string]any{"api_key": "another"}).Invoke(t.Context(), "chat.lists", nil)
-	wantFault(t, err, "unauthorized", "key_refused")
-}
-
 // TestREADME holds the tables of operations and settings complete.
 func TestREADME(t *testing.T) {
 	raw := string(readFile(t, "README.md"))

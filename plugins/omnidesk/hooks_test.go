@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hermodhq/hermod/plugins/omnidesk/omnidesksim"
 	"github.com/hermodhq/hermod/sdk/fault"
@@ -63,6 +65,35 @@ func TestSeveralFiles(t *testing.T) {
 	if len(both) != 1 || both[0].Inbound.Content.Text != "See this." || string(both[0].Inbound.Content.Media.Data) != "first" {
 		t.Errorf("%+v", both)
 	}
+}
+
+// TestHookDefaults holds the settings of hooks where they are left out: equal calls are one event within a minute, and times are UTC.
+func TestHookDefaults(t *testing.T) {
+	omnideskConnector() // what is made once must not be of the test's own time
+	synctest.Test(t, func(t *testing.T) {
+		event := func(settings map[string]any, body string) message.Event {
+			_, events, err := openAccount(t, "https://account.omnidesk.com", settings).Receive(t.Context(), call("/messageForCustomer", "application/json", "", body))
+			if err != nil || len(events) != 1 {
+				t.Fatal(events, err)
+			}
+			return events[0]
+		}
+		const plain, timed = `{"chatSessionID":"visitor-000001","message":"ok"}`, `{"chatSessionID":"visitor-000001","message":"ok","createdAt":"2026-01-31 09:05:00"}`
+		first := event(nil, plain).ID // at the beginning of a minute
+		time.Sleep(59 * time.Second)
+		if event(nil, plain).ID != first {
+			t.Error("after 59 seconds the same call is another event")
+		}
+		time.Sleep(time.Second)
+		if event(nil, plain).ID == first {
+			t.Error("after a minute the same call is no other event")
+		}
+		for zone, hour := range map[string]int{"": 9, "Europe/Amsterdam": 8} {
+			if at := event(map[string]any{"time_zone": zone}, timed).Time.UTC(); at.Hour() != hour || at.Minute() != 5 {
+				t.Errorf("time_zone %q gives %s", zone, at)
+			}
+		}
+	})
 }
 
 // TestHookRepeats holds that a call that comes again is the same event, though it may say when or how often it was sent, and that an edited

@@ -98,6 +98,24 @@ func TestSessions(t *testing.T) {
 			t.Errorf("prefix %q: %+v", prefix, x)
 		}
 	}
+	byMail := func(address string) message.VendorUserID {
+		d := text("")
+		d.To.Email = address
+		x := deliver(t, a, d)
+		if x.Err != nil {
+			t.Fatal(x.Err)
+		}
+		return x.Result.User
+	}
+	if lower := byMail("ada@gmail.com"); byMail("Ada@Gmail.COM") != lower || byMail("ada2@gmail.com") == lower {
+		t.Error("an e-mail address is one session whatever its case, and another address is another")
+	}
+	if x := deliver(t, openAccount(t, url, map[string]any{"page_url": "https://shop.example/order", "channel_id": 9}), text(ada)); x.Err != nil {
+		t.Fatal(x.Err)
+	}
+	if form := last(t, sim).Form; form.Get("url") != "https://shop.example/order" || form.Get("channelID") != "9" || form.Get("chatServer") != server {
+		t.Errorf("the settings send %v", form)
+	}
 	_, bare := startSim(t, omnidesksim.Options{Bare: true})
 	if x := deliver(t, openAccount(t, bare, nil), text(ada)); x.Err != nil || x.Result.Detail != nil {
 		t.Errorf("without a body: %+v", x)

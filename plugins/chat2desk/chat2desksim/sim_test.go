@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -141,6 +143,47 @@ func TestWebhookRetries(t *testing.T) {
 	before := calls.Load()
 	s.Emit("inbox", Object{"message_id": 4, "channel_id": 7})
 	wait("one good call", func(Object) bool { return calls.Load() == before+1 })
+}
+
+// failingVendor notes when it is called, and refuses.
+type failingVendor func()
+
+func (f failingVendor) RoundTrip(*http.Request) (*http.Response, error) {
+	f()
+	return &http.Response{Status: "502 Bad Gateway", StatusCode: http.StatusBadGateway, Body: http.NoBody}, nil
+}
+
+// TestWebhookTimes holds the documented times: a failed call is repeated after 10 s, 5 min and 2 h, and five hours without success
+// switch the webhook off.
+func TestWebhookTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Data: map[string][]Object{"webhooks": {{"id": 1, "url": "http://host.example", "events": []string{"inbox"}, "status": "enable"}}}})
+		defer s.Close()
+		start, calls := time.Now(), []time.Duration{}
+		s.client.Transport = failingVendor(func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			calls = append(calls, time.Since(start))
+		})
+		s.Emit("inbox", Object{"message_id": 1})
+		time.Sleep(5 * time.Hour)
+		s.Emit("inbox", Object{"message_id": 2})
+		synctest.Wait()
+		if w := s.Rows("webhooks")[0]; w["status"] != "enable" {
+			t.Errorf("switched off before five hours are over: %v", w)
+		}
+		first := []time.Duration{0, 10 * time.Second, 5*time.Minute + 10*time.Second, 2*time.Hour + 5*time.Minute + 10*time.Second, 5 * time.Hour}
+		s.mu.Lock()
+		if !slices.Equal(calls, first) {
+			t.Errorf("calls after %v, want %v", calls, first)
+		}
+		s.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if w := s.Rows("webhooks")[0]; w["status"] != "disable" {
+			t.Errorf("not switched off after five hours: %v", w)
+		}
+	})
 }
 
 // TestDefaults holds that the default rows are what they are read as.

@@ -48,6 +48,15 @@ func TestShapes(t *testing.T) {
 	}
 }
 
+// TestOutage holds that a session that ends in 19 is taken at its fourth call.
+func TestOutage(t *testing.T) {
+	for n := 1; n <= 5; n++ {
+		if b := Suffixes("tel-447700900119", n); (b == Behavior{}) != (n > 3) {
+			t.Errorf("call %d: %+v", n, b)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add("multipart/form-data", chat)
 	f.Add("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--")

@@ -215,6 +215,13 @@ func TestRequests(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
+	c, err := New(Options{Token: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := c.opts; o.URL != "https://api.chat2desk.com/v1" || o.Connections != 64 || o.Timeout != 15*time.Second || c.authorization != "t" {
+		t.Errorf("the defaults are %s, %d connections, %s, and the token goes as %q", o.URL, o.Connections, o.Timeout, c.authorization)
+	}
 	for _, o := range []Options{{}, {Token: "t", URL: "http://api.chat2desk.com/v1"}, {Token: "t", URL: "ftp://localhost"}, {Token: "t", URL: "https://host/v1?x=1"}, {Token: "a\nb"},
 		{Token: "t", Scheme: "Bearer\r\nX: y"}, {Token: "t", Timeout: -1}, {Token: "t", Connections: -1}, {Token: "t", MaxReply: -1}} {
 		if _, err := New(o); err == nil {
@@ -248,6 +255,43 @@ func TestNoReply(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestTimeouts holds that statistics get three times as long as other calls: they are answered once a call that came after them is over.
+func TestTimeouts(t *testing.T) {
+	c, err := New(Options{Token: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, want := range map[endpoint]time.Duration{Statistics.endpoint: 45 * time.Second, ListClients.endpoint: 15 * time.Second, SendMessage.endpoint: 15 * time.Second} {
+		if got := e.timeout(c); got != want {
+			t.Errorf("%s gets %s, want %s", e.Name(), got, want)
+		}
+	}
+	asked, over := make(chan bool), make(chan bool)
+	c = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/clients") {
+			<-r.Context().Done()
+			return
+		}
+		asked <- true
+		<-over
+		_, _ = io.WriteString(w, `{"status":"success","data":[]}`)
+	}, Options{Timeout: 300 * time.Millisecond})
+	result := make(chan error)
+	go func() {
+		_, err := Statistics.Raw(t.Context(), c, StatisticsRequest{})
+		result <- err
+	}()
+	<-asked
+	_, err = ListClients.Raw(t.Context(), c, ClientsRequest{})
+	close(over)
+	if e, ok := errors.AsType[*NoReplyError](err); !ok || e.Reason != Timeout {
+		t.Errorf("another call: %v", err)
+	}
+	if err := <-result; err != nil {
+		t.Errorf("statistics: %v", err)
 	}
 }
 

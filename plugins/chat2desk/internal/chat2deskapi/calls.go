@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // MaxLimit is the most rows that Chat2Desk gives in one page.
@@ -51,13 +52,16 @@ func (e endpoint) do(ctx context.Context, c *Client, in any) (Reply, error) {
 	if err != nil {
 		return Reply{}, &NoReplyError{Call: e.Name(), Reason: RequestInvalid, Err: err}
 	}
-	timeout := c.opts.Timeout
-	if e.path == "statistics" {
-		timeout *= 3
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, e.timeout(c))
 	defer cancel()
 	return c.exchange(ctx, e.Name(), e.method, target, body)
+}
+
+func (e endpoint) timeout(c *Client) time.Duration {
+	if e.path == "statistics" {
+		return 3 * c.opts.Timeout
+	}
+	return c.opts.Timeout
 }
 
 func (e endpoint) request(c *Client, in any) (target string, body []byte, err error) {

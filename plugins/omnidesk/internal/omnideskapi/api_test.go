@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -12,6 +13,16 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestDefaults holds what the options are where they are left out.
+func TestDefaults(t *testing.T) {
+	got := Options{}.withDefaults()
+	want := Options{Encoding: "multipart", ChannelID: 8, Events: []string{"startedtyping", "stoppedtyping"}, SubmitStatuses: []string{"open", "pending", "holding", "solved"},
+		Timeout: 15 * time.Second, Connections: 64, MaxReply: 16 << 20}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
 
 func FuzzReply(f *testing.F) {
 	for _, s := range []string{`{"type":"items","items":[{}]}`, `{"status":"error","message":"x"}`, `{"type":"result","ticketID":"12"}`, `[`, `null`, `{"item":1}`, "\xff"} {

@@ -1,13 +1,11 @@
 package omnideskapi
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"mime/multipart"
 	"net/url"
 	"reflect"
 	"slices"
@@ -126,6 +124,10 @@ func flatten(to []pair, name string, v any) []pair {
 			to = flatten(to, name+"["+key+"]", v[key])
 		}
 		return to
+	case string:
+		return append(to, pair{name, v})
+	case int:
+		return append(to, pair{name, strconv.Itoa(v)})
 	case float64:
 		return append(to, pair{name, strconv.FormatFloat(v, 'f', -1, 64)})
 	case nil:
@@ -150,15 +152,6 @@ func (c *Client) encode(r *request) ([]byte, string, error) {
 		raw, err := json.Marshal(r.object)
 		return raw, "application/json", err
 	}
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b) // writing to a buffer does not fail
-	for _, p := range r.form {
-		_ = w.WriteField(p.name, p.text)
-	}
-	if r.file != nil {
-		part, _ := w.CreateFormFile("file", r.title)
-		_, _ = part.Write(r.file)
-	}
-	_ = w.Close()
-	return b.Bytes(), w.FormDataContentType(), nil
+	body, contentType := multipartForm(r)
+	return body, contentType, nil
 }
