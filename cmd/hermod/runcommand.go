@@ -50,7 +50,7 @@ The log goes to standard error: text on a terminal, else JSON.`,
   accounts:
     convrs-uk:
       connector: convrs
-      config: {token: "${env:CONVRS_TOKEN}", whatsapp_bot: 3941}`,
+      config: {token: "${env:CONVRS_TOKEN}", whatsapp_bot: 3941, webhook_secret: "${env:CONVRS_WEBHOOK_SECRET}"}`,
 		Args: usage.Arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			logger, err := a.logger(level)

@@ -66,7 +66,7 @@ func run(ctx context.Context) error {
 		Data: filepath.Join(data, "journal"), Rules: afero.FromIOFS{FS: rules}, PublicURL: public,
 		Connectors: []connector.Connector{convrs.New(), omnidesk.New()},
 		Accounts: map[message.AccountID]core.Account{
-			"convrs-uk":   account("convrs", map[string]any{"base_url": chatsURL, "token": convrssim.Token, "webhook_secret": "sesame"}),
+			"convrs-uk":   account("convrs", map[string]any{"base_url": chatsURL, "token": convrssim.Token, "webhook_secret": "sesame", "contact_lookup": "2s"}),
 			"omnidesk-nl": account("omnidesk", map[string]any{"base_url": deskURL, "api_key": omnidesksim.APIKey}),
 		},
 	})

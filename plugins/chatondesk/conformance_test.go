@@ -16,8 +16,8 @@ import (
 
 // TestConformance runs the kit on an account that has a system name for every channel.
 func TestConformance(t *testing.T) {
-	names := map[string]string{"telegram": "tg", "viber": "vb", "messenger": "fb", "instagram": "ig", "webchat": "website"}
-	sim := chatondesksim.New(chatondesksim.Options{Pace: 0.001, Channels: []string{"whatsapp", "smsalert", "website", "tg", "vb", "fb", "ig"},
+	names := map[string]string{"telegram": "tg", "viber": "vb", "messenger": "fb", "instagram": "ig", "webchat": "website", "other": "rcs"}
+	sim := chatondesksim.New(chatondesksim.Options{Pace: 0.001, Channels: []string{"whatsapp", "smsalert", "website", "tg", "vb", "fb", "ig", "rcs"},
 		History:   map[string][]chatondesksim.HistoryRecord{"34": {}},
 		Reminders: []chatondesksim.Reminder{{ID: "7", ProfileID: "34"}}})
 	t.Cleanup(sim.Close)

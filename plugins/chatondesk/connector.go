@@ -14,6 +14,12 @@ import (
 	"github.com/hermodhq/hermod/sdk/message"
 )
 
+// channelOther is for the channels without one of ours: labelChannel says by message which one, or the setting `channels` for all.
+const (
+	channelOther message.Channel = "other"
+	labelChannel string          = "chatondesk.channel"
+)
+
 const connections = 64 // open at once, unless set: more calls would wait for one while their time runs
 
 type config struct {
@@ -22,7 +28,7 @@ type config struct {
 	Password         connector.Secret           `json:"password,omitempty" jsonschema:"password of user"`
 	BaseURL          string                     `json:"base_url,omitempty" jsonschema:"base of sending; default https://app.chatondesk.com/api"`
 	ChatbotURL       string                     `json:"chatbot_url,omitempty" jsonschema:"base of everything else; default base_url with /chatbot/api in the place of /api"`
-	Channels         map[message.Channel]string `json:"channels,omitempty" jsonschema:"system names at ChatOnDesk by channel, added to whatsapp: whatsapp and sms: smsalert; an empty name takes a channel away"`
+	Channels         map[message.Channel]string `json:"channels,omitempty" jsonschema:"system names at ChatOnDesk by channel, added to whatsapp: whatsapp and sms: smsalert; an empty name takes a channel away; other: the one of messages on channel other without a label chatondesk.channel"`
 	Body             string                     `json:"body,omitempty" jsonschema:"how requests are written: json (default, documented) or form (what the vendor's own plugin sends)"`
 	ReminderList     string                     `json:"reminder_list,omitempty" jsonschema:"method of reminderlist: get (default, documented, a GET with a body) or post"`
 	PhoneFormat      string                     `json:"phone_format,omitempty" jsonschema:"how numbers are sent: plus (default, +447700900123) or digits (447700900123)"`
@@ -50,10 +56,10 @@ func New() connector.Connector {
 	}, open, operations()...)
 }
 
-// channels are those with a system name, and the shared ones that the setting `channels` can give one. No call gives a
+// channels are those with a system name, the shared ones that the setting `channels` can give one, and the one for all others. No call gives a
 // message id and nothing reports what became of a message, so accepted is all that can be known.
 func channels() (list []connector.ChannelInfo) {
-	for _, c := range []message.Channel{message.WhatsApp, message.SMS, message.Telegram, message.Viber, message.Messenger, message.Instagram, message.WebChat} {
+	for _, c := range []message.Channel{message.WhatsApp, message.SMS, message.Telegram, message.Viber, message.Messenger, message.Instagram, message.WebChat, channelOther} {
 		list = append(list, connector.ChannelInfo{Channel: c, Kinds: []message.ContentKind{message.KindTemplate, message.KindText},
 			Receipts: connector.NoReceipts, Outcomes: []message.Outcome{message.Accepted}})
 	}
@@ -89,7 +95,7 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	a := &account{cfg: cfg, client: client, channels: map[message.Channel]string{message.WhatsApp: "whatsapp", message.SMS: "smsalert"}}
 	for c, name := range cfg.Channels {
 		if !slices.ContainsFunc(channels(), func(known connector.ChannelInfo) bool { return known.Channel == c }) {
-			return nil, misconfigured(env, "channels names %s, which is no channel: the operations take any system name", c)
+			return nil, misconfigured(env, "channels names %s, which is no channel: send on channel other, with the system name in channels.other or in the label %s of a message", c, labelChannel)
 		}
 		a.channels[c] = name
 	}

@@ -68,6 +68,13 @@ func text(channel message.Channel, phone string) connector.Delivery {
 	return connector.Delivery{Channel: channel, To: message.Recipient{Phone: phone}, Content: message.Content{Text: dear}}
 }
 
+// labelled names its channel at ChatOnDesk itself.
+func labelled(name string) connector.Delivery {
+	d := text("other", ada)
+	d.Labels = map[string]string{"chatondesk.channel": name}
+	return d
+}
+
 func invoke(t testing.TB, a connector.Account, op, in string) map[string]any {
 	t.Helper()
 	out, err := a.Invoke(t.Context(), op, json.RawMessage(in))

@@ -15,9 +15,11 @@ import (
 
 // Send makes one attempt on the delivery's channel.
 func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Result, error) {
-	name, phone := a.channels[d.Channel], d.To.Phone
+	name, phone := a.systemName(&d), d.To.Phone
 	kind := d.Content.Kind()
 	switch {
+	case name == "" && d.Channel == channelOther:
+		return connector.Result{}, fault.New(fault.Unsupported, "channel_unnamed", "the message does not say which channel: give it the label %s, or the account a name in channels.other", labelChannel)
 	case name == "":
 		return connector.Result{}, fault.New(fault.Unsupported, "channel_unnamed", "channel %s has no system name at ChatOnDesk: give it one in the account's setting channels", d.Channel)
 	case kind != message.KindTemplate && kind != message.KindText:
@@ -39,6 +41,14 @@ func (a *account) Send(ctx context.Context, d connector.Delivery) (connector.Res
 	in := chatondeskapi.TemplateRequest{StructureID: d.Content.Template.Name, Channel: name, Phone: phone, Data: data}
 	_, err = chatondeskapi.SendTemplate.Do(ctx, a.client, in)
 	return result(err, in)
+}
+
+// systemName is what ChatOnDesk calls a delivery's channel, or empty.
+func (a *account) systemName(d *connector.Delivery) string {
+	if name := d.Labels[labelChannel]; name != "" && d.Channel == channelOther {
+		return name
+	}
+	return a.channels[d.Channel]
 }
 
 func result(err error, in any) (connector.Result, error) {

@@ -26,8 +26,10 @@ const dynamicImage = `{"header":{"file_type":"dynamic","type":"image","message":
 
 // TestSend holds the exact request of each kind, and that nothing beyond accepted is claimed.
 func TestSend(t *testing.T) {
-	sim, url := startSim(t, chatondesksim.Options{User: "ada", Password: "p w&d", Channels: []string{"whatsapp", "smsalert", "website"},
+	sim, url := startSim(t, chatondesksim.Options{User: "ada", Password: "p w&d", Channels: []string{"whatsapp", "smsalert", "website", "rcs"},
 		Templates: []chatondesksim.Structuredtemplate{{ID: "25", Name: "image", Template: dynamicImage}}})
+	onOther, misplaced := template(ada, map[string]any{"name": "Ada"}), labelled("website")
+	onOther.Channel, onOther.Labels, misplaced.Channel = "other", misplaced.Labels, message.SMS
 	header := template(ada, nil, "Ada", "thanks")
 	header.Content.Template.Header = &message.Media{Type: "image", URL: "https://cdn.example/a.png"}
 	tests := map[string]struct {
@@ -35,15 +37,20 @@ func TestSend(t *testing.T) {
 		d        connector.Delivery
 		want     string
 	}{
-		"template":     {nil, template(ada, map[string]any{"name": "Ada", "n": 1042.0, "big": 1e21, "ok": true}), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"name":"Ada","n":"1042","big":"1000000000000000000000","ok":"true"}}`},
-		"without data": {nil, template(ada, nil), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template"}`},
-		"by position":  {nil, template(ada, nil, "https://cdn.example/a.png", "Ada", "thanks"), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"https://cdn.example/a.png","name":"Ada","test":"thanks"}}`},
-		"header":       {nil, header, `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"https://cdn.example/a.png","name":"Ada","test":"thanks"}}`},
-		"header key":   {map[string]any{"header_key": "test"}, header, `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"test":"https://cdn.example/a.png","file":"Ada","name":"thanks"}}`},
-		"mixed":        {nil, template(ada, map[string]any{"file": "f"}, "Ada", "thanks"), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"f","name":"Ada","test":"thanks"}}`},
-		"sms":          {nil, text("sms", ada), `{"phone":"+447700900140","channel":"smsalert","type":"message","message":"Dear Ada, your parcel waits"}`},
-		"named":        {map[string]any{"channels": map[string]string{"webchat": "website"}}, text("webchat", ada), `{"phone":"+447700900140","channel":"website","type":"message","message":"Dear Ada, your parcel waits"}`},
-		"digits":       {map[string]any{"phone_format": "digits"}, text("whatsapp", ada), `{"phone":"447700900140","channel":"whatsapp","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"template":         {nil, template(ada, map[string]any{"name": "Ada", "n": 1042.0, "big": 1e21, "ok": true}), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"name":"Ada","n":"1042","big":"1000000000000000000000","ok":"true"}}`},
+		"without data":     {nil, template(ada, nil), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template"}`},
+		"by position":      {nil, template(ada, nil, "https://cdn.example/a.png", "Ada", "thanks"), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"https://cdn.example/a.png","name":"Ada","test":"thanks"}}`},
+		"header":           {nil, header, `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"https://cdn.example/a.png","name":"Ada","test":"thanks"}}`},
+		"header key":       {map[string]any{"header_key": "test"}, header, `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"test":"https://cdn.example/a.png","file":"Ada","name":"thanks"}}`},
+		"mixed":            {nil, template(ada, map[string]any{"file": "f"}, "Ada", "thanks"), `{"structureid":"25","phone":"+447700900140","channel":"whatsapp","type":"template","data":{"file":"f","name":"Ada","test":"thanks"}}`},
+		"sms":              {nil, text("sms", ada), `{"phone":"+447700900140","channel":"smsalert","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"named":            {map[string]any{"channels": map[string]string{"webchat": "website"}}, text("webchat", ada), `{"phone":"+447700900140","channel":"website","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"labelled":         {nil, labelled("website"), `{"phone":"+447700900140","channel":"website","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"other":            {map[string]any{"channels": map[string]string{"other": "rcs"}}, text("other", ada), `{"phone":"+447700900140","channel":"rcs","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"label first":      {map[string]any{"channels": map[string]string{"other": "rcs"}}, labelled("website"), `{"phone":"+447700900140","channel":"website","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"other's template": {nil, onOther, `{"structureid":"25","phone":"+447700900140","channel":"website","type":"template","data":{"name":"Ada"}}`},
+		"label elsewhere":  {nil, misplaced, `{"phone":"+447700900140","channel":"smsalert","type":"message","message":"Dear Ada, your parcel waits"}`},
+		"digits":           {map[string]any{"phone_format": "digits"}, text("whatsapp", ada), `{"phone":"447700900140","channel":"whatsapp","type":"message","message":"Dear Ada, your parcel waits"}`},
 	}
 	for name, tt := range tests {
 		for _, body := range []string{"json", "form"} {
@@ -107,6 +114,8 @@ func TestSendRefused(t *testing.T) {
 	}{
 		"no phone":          {a, text("whatsapp", ""), fault.InvalidRecipient, "phone_missing"},
 		"unnamed channel":   {a, text("telegram", ada), fault.Unsupported, "channel_unnamed"},
+		"other unnamed":     {a, text("other", ada), fault.Unsupported, "channel_unnamed"},
+		"other unlabelled":  {a, labelled(""), fault.Unsupported, "channel_unnamed"},
 		"channel away":      {a, text("sms", ada), fault.Unsupported, "channel_unnamed"},
 		"media":             {a, media, fault.Unsupported, "kind_unsupported"},
 		"header bytes":      {a, header, fault.ContentRejected, "header_url_missing"},
@@ -132,6 +141,17 @@ func TestSendRefused(t *testing.T) {
 	wantFault(t, deliver(t, other, template(ada, nil, "a", "b", "c")).Err, fault.Unavailable, "http_failed")
 	if x := deliver(t, other, template(ada, nil, "a", "b", "c")); x.Err != nil {
 		t.Errorf("a failed lookup was remembered: %v", x.Err)
+	}
+}
+
+// TestOtherChannels holds that errors say how any channel is reached, since the settings take none but ours.
+func TestOtherChannels(t *testing.T) {
+	_, err := chatondesk.New().Open(t.Context(), connector.AccountConfig{Account: "chatondesk-in", Config: json.RawMessage(`{"api_key":"k","channels":{"website":"website"}}`)})
+	_, url := startSim(t, chatondesksim.Options{})
+	for _, err := range []error{err, deliver(t, openAccount(t, url, nil), text("other", ada)).Err} {
+		if err == nil || !strings.Contains(err.Error(), "channels.other") || !strings.Contains(err.Error(), "label chatondesk.channel") {
+			t.Error(err)
+		}
 	}
 }
 
@@ -196,6 +216,12 @@ func TestFailures(t *testing.T) {
 	}
 	if f := faultOf(t, deliver(t, a, template("+447700900129", nil)).Err); f.RetryAfter != 2*time.Second {
 		t.Errorf("Retry-After gives %s, want 2s", f.RetryAfter)
+	}
+	for status, want := range map[int]time.Duration{429: time.Second, 409: 2 * time.Second, 503: 0} {
+		sim.Next("structuredpush.json", chatondesksim.Behavior{Status: status})
+		if f := faultOf(t, deliver(t, a, text("sms", ada)).Err); f.RetryAfter != want {
+			t.Errorf("%d without Retry-After gives %s, want %s", status, f.RetryAfter, want)
+		}
 	}
 	for range 3 {
 		_ = deliver(t, a, template("+447700900219", nil))

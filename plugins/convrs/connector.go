@@ -22,9 +22,9 @@ const (
 )
 
 const (
-	maxText    = 2000            // characters; errorCode 1013
-	maxRoute   = 256             // characters; errorCode 1014
-	lookupTime = 2 * time.Second // for the contact of a closed conversation: the answer to the webhook call waits for it
+	maxText  = 2000    // characters; errorCode 1013
+	maxRoute = 256     // characters; errorCode 1014
+	lookup   = "250ms" // for the contact of a closed conversation: the answer to the webhook call waits for it
 )
 
 type config struct {
@@ -35,7 +35,8 @@ type config struct {
 	SMSBot               int              `json:"sms_bot,omitempty" jsonschema:"botID of the SMS bot; needed for sms"`
 	Transport            string           `json:"transport,omitempty" jsonschema:"how commands are sent: post (default) or websocket"`
 	Events               string           `json:"events,omitempty" jsonschema:"how events come: webhook (default) or websocket"`
-	WebhookSecret        connector.Secret `json:"webhook_secret,omitempty" jsonschema:"required as last path segment, or as query value secret, of every webhook call; Convrs signs nothing, so without it every call is believed"`
+	WebhookSecret        connector.Secret `json:"webhook_secret,omitempty" jsonschema:"needed unless webhook_auth is none; without it every webhook call is refused"`
+	WebhookAuth          string           `json:"webhook_auth,omitempty" jsonschema:"what webhook calls must carry, since Convrs signs nothing: path (default, the secret as last path segment or as query value secret) or none: every call is believed"`
 	Route                string           `json:"route,omitempty" jsonschema:"route of channel route for messages without a template; none by default"`
 	AgentEmail           string           `json:"agent_email,omitempty" jsonschema:"agent that templates and SMS are assigned to; none by default"`
 	TemplateTTL          string           `json:"template_ttl,omitempty" jsonschema:"how long a template's state is remembered; default 10m, and 0s sends templates unchecked"`
@@ -46,7 +47,7 @@ type config struct {
 	FlatStartField       string           `json:"flat_start_field,omitempty" jsonschema:"field of GetConversationsFlat for the start date, which is not documented; default startDate"`
 	FlatEndField         string           `json:"flat_end_field,omitempty" jsonschema:"the same for the end date; default endDate"`
 	WhatsAppUIDFromPhone bool             `json:"whatsapp_uid_from_phone,omitempty" jsonschema:"send WhatsApp text to BOT-wa3-DIGITS where the recipient has no user id here; a rule seen in samples, not documented; default false"`
-	SkipContactLookup    bool             `json:"skip_contact_lookup,omitempty" jsonschema:"do not call GetUser for the contact of a closed conversation; default false"`
+	ContactLookup        string           `json:"contact_lookup,omitempty" jsonschema:"how long the answer to a webhook call may wait for GetUser, which tells the contact of a closed conversation; default 250ms, and 0s asks for none"`
 }
 
 type account struct {
@@ -56,7 +57,7 @@ type account struct {
 	templates *templates
 	callback  string // webhookURL of templates; empty when the account has no public URL
 	now       func() time.Time
-	patience  time.Duration // lookupTime
+	lookup    time.Duration // for the contact of a closed conversation; zero: none
 }
 
 // New returns the connector. It does no I/O.
@@ -89,7 +90,8 @@ func channels() []connector.ChannelInfo {
 
 func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	durations := map[string]time.Duration{}
-	for name, v := range map[string]string{"timeout": cfg.Timeout, "template_ttl": cfg.TemplateTTL, "replaced_pause": cfg.ReplacedPause} {
+	for name, v := range map[string]string{"timeout": cfg.Timeout, "template_ttl": cfg.TemplateTTL, "replaced_pause": cfg.ReplacedPause,
+		"contact_lookup": cmp.Or(cfg.ContactLookup, lookup)} {
 		d, err := time.ParseDuration(cmp.Or(v, "0s"))
 		if err != nil || d < 0 {
 			return nil, misconfigured(env, "%s must be a duration such as 15s or 10m", name)
@@ -97,7 +99,7 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 		durations[name] = d
 	}
 	for name, v := range map[string][3]string{"transport": {cfg.Transport, "post", "websocket"}, "events": {cfg.Events, "webhook", "websocket"},
-		"template_header": {cfg.TemplateHeader, "meta", "refuse"}} {
+		"webhook_auth": {cfg.WebhookAuth, "path", "none"}, "template_header": {cfg.TemplateHeader, "meta", "refuse"}} {
 		if v[0] != "" && v[0] != v[1] && v[0] != v[2] {
 			return nil, misconfigured(env, "%s must be %s or %s", name, v[1], v[2])
 		}
@@ -113,7 +115,7 @@ func open(_ context.Context, cfg config, env connector.Env) (*account, error) {
 	if err != nil {
 		return nil, misconfigured(env, "%w", err)
 	}
-	a := &account{name: env.Account, cfg: cfg, client: client, now: time.Now, patience: lookupTime}
+	a := &account{name: env.Account, cfg: cfg, client: client, now: time.Now, lookup: durations["contact_lookup"]}
 	if ttl := durations["template_ttl"]; cfg.TemplateTTL == "" || ttl > 0 {
 		a.templates = newTemplates(max(ttl, 0), func() time.Time { return a.now() })
 	}

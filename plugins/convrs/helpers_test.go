@@ -57,10 +57,13 @@ func startSim(t testing.TB, o convrssim.Options) (*convrssim.Sim, string) {
 	return sim, url
 }
 
-// openAccount opens an account of the connector against a simulator.
+// openAccount opens an account of the connector against a simulator. Without a secret it takes every webhook call.
 func openAccount(t testing.TB, url, webhooks string, settings map[string]any) connector.Account {
 	t.Helper()
-	usual := map[string]any{"base_url": url, "token": convrssim.Token, "whatsapp_bot": 3941, "sms_bot": 3942, "timeout": "5s"}
+	usual := map[string]any{"base_url": url, "token": convrssim.Token, "whatsapp_bot": 3941, "sms_bot": 3942, "timeout": "5s", "contact_lookup": "5s"}
+	if settings["webhook_secret"] == nil {
+		usual["webhook_auth"] = "none"
+	}
 	return accounttest.Open(t, convrs.New(), connector.AccountConfig{Account: "convrs-uk", WebhookURL: webhooks}, usual, settings)
 }
 

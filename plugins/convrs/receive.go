@@ -37,8 +37,9 @@ func (a *account) Receive(ctx context.Context, req *connector.Request) (*connect
 		return &connector.Response{Status: http.StatusNotFound}, nil, nil
 	case req.Method != http.MethodPost:
 		return &connector.Response{Status: http.StatusMethodNotAllowed, Header: http.Header{"Allow": {http.MethodPost}}}, nil, nil
-	case !a.trusted(secret, req.Query):
-		return nil, nil, fault.New(fault.Unauthorized, "webhook_secret", "the webhook call lacks the secret: end its URL with /events/SECRET at Convrs")
+	}
+	if err := a.verify(secret, req.Query); err != nil {
+		return nil, nil, err
 	}
 	e, err := a.event(ctx, req.Body)
 	if err != nil {
@@ -47,18 +48,23 @@ func (a *account) Receive(ctx context.Context, req *connector.Request) (*connect
 	return nil, []message.Event{e}, nil
 }
 
-// trusted compares hashes, so that neither content nor length of the secret shows in the time it takes.
-func (a *account) trusted(segment, query string) bool {
-	if a.cfg.WebhookSecret == "" {
-		return true
-	}
-	if segment == "" {
+// verify compares hashes, so that neither content nor length of the secret shows in the time it takes.
+func (a *account) verify(segment, query string) error {
+	switch {
+	case a.cfg.WebhookAuth == "none":
+		return nil
+	case a.cfg.WebhookSecret == "":
+		return fault.New(fault.Unauthorized, "webhook_secret_missing", "webhook calls cannot be checked: set webhook_secret, or webhook_auth to none")
+	case segment == "":
 		if values, err := url.ParseQuery(query); err == nil {
 			segment = values.Get("secret")
 		}
 	}
 	want, got := sha256.Sum256([]byte(a.cfg.WebhookSecret.Reveal())), sha256.Sum256([]byte(segment))
-	return subtle.ConstantTimeCompare(want[:], got[:]) == 1
+	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+		return fault.New(fault.Unauthorized, "webhook_secret", "the webhook call lacks the secret: end its URL with /events/SECRET at Convrs")
+	}
+	return nil
 }
 
 // Listen holds the websocket where the account uses one; elsewhere it waits for ctx.
@@ -228,8 +234,8 @@ func (a *account) conversation(ctx context.Context, e *message.Event, p *convrsa
 	for i := range rows {
 		e.Messages = append(e.Messages, inbound(&rows[i]))
 	}
-	if !a.cfg.SkipContactLookup {
-		ctx, cancel := context.WithTimeout(ctx, a.patience)
+	if a.lookup > 0 {
+		ctx, cancel := context.WithTimeout(ctx, a.lookup)
 		defer cancel()
 		if u, err := convrsapi.GetUser.Do(ctx, a.client.ByPost(), convrsapi.UserRequest{UID: p.UID}); err == nil && u.UID == p.UID {
 			e.Contact = contactOf(&u)

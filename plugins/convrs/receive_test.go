@@ -63,6 +63,37 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
+// TestContactLookupIsBounded holds that the answer to a webhook call does not wait for a Convrs that is slow, and that what is known then
+// goes into the event.
+func TestContactLookupIsBounded(t *testing.T) {
+	body := []byte(`{"cmd":"onUserConversation","ok":1,"uid":"u","data":[{"uid":"u","msg":"Hi","type":"text","sender":"client"}]}`)
+	for name, tt := range map[string]struct {
+		lookup any
+		hang   bool
+		most   time.Duration
+		name   string
+	}{
+		"usual":   {nil, true, time.Second, ""},
+		"none":    {"0s", true, 200 * time.Millisecond, ""},
+		"patient": {"10s", false, 10 * time.Second, "Ada"},
+	} {
+		sim, url := startSim(t, convrssim.Options{Users: []convrssim.User{{UID: "u", Name: "Ada"}}})
+		a := openAccount(t, url, "", map[string]any{"contact_lookup": tt.lookup})
+		sim.Next("GetUser", convrssim.Behavior{Hang: tt.hang})
+		began := time.Now()
+		_, events, err := a.Receive(t.Context(), post("/events", body))
+		if took := time.Since(began); took > tt.most {
+			t.Errorf("%s: the answer took %s", name, took)
+		}
+		if err != nil || len(events) != 1 || len(events[0].Messages) != 1 || events[0].Contact.User != "u" || events[0].Contact.Name != tt.name {
+			t.Errorf("%s: %+v, %v", name, events, err)
+		}
+		if asked := len(commandsOf(sim, "GetUser")); (asked == 0) != (tt.lookup == "0s") {
+			t.Errorf("%s: asked %d times", name, asked)
+		}
+	}
+}
+
 // TestReceiveRefused holds what is no event.
 func TestReceiveRefused(t *testing.T) {
 	_, url := startSim(t, convrssim.Options{})
@@ -115,6 +146,31 @@ func TestWebhookSecret(t *testing.T) {
 		}
 		if !tt.ok {
 			wantFault(t, err, fault.Unauthorized, "webhook_secret")
+		}
+	}
+}
+
+// TestWebhooksUnchecked holds that webhook calls are believed only where that is asked for.
+func TestWebhooksUnchecked(t *testing.T) {
+	_, url := startSim(t, convrssim.Options{})
+	for name, tt := range map[string]struct {
+		settings map[string]any
+		path     string
+		code     string // of the refusal
+	}{
+		"nothing said":        {map[string]any{"webhook_auth": nil}, "/events", "webhook_secret_missing"},
+		"an empty secret":     {map[string]any{"webhook_auth": nil}, "/events/", "webhook_secret_missing"},
+		"path, and no secret": {map[string]any{"webhook_auth": "path"}, "/callback/x", "webhook_secret_missing"},
+		"path, and a secret":  {map[string]any{"webhook_auth": "path", "webhook_secret": secret}, "/events", "webhook_secret"},
+		"none":                {map[string]any{"webhook_auth": "none"}, "/events", ""},
+		"none, and a secret":  {map[string]any{"webhook_auth": "none", "webhook_secret": secret}, "/events", ""},
+	} {
+		_, events, err := openAccount(t, url, "", tt.settings).Receive(t.Context(), post(tt.path, []byte(`{"cmd":"onUserDelete","ok":1,"uid":"u"}`)))
+		if tt.code == "" && (err != nil || len(events) != 1) {
+			t.Errorf("%s: %v %v", name, events, err)
+		}
+		if tt.code != "" {
+			wantFault(t, err, fault.Unauthorized, tt.code)
 		}
 	}
 }
@@ -300,7 +356,7 @@ func FuzzReceive(f *testing.F) {
 		f.Add(raw)
 	}
 	_, url := startSim(f, convrssim.Options{})
-	a := openAccount(f, url, "", map[string]any{"skip_contact_lookup": true})
+	a := openAccount(f, url, "", map[string]any{"contact_lookup": "0s"})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_, events, err := a.Receive(t.Context(), post("/events", body))
 		if (err == nil) != (len(events) == 1) {

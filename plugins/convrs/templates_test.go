@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hermodhq/hermod/plugins/convrs/convrssim"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/fault"
 	"github.com/hermodhq/hermod/sdk/message"
@@ -144,34 +143,5 @@ func TestTemplateAskedOnce(t *testing.T) {
 	other := &message.Template{Name: "y", Language: "en"}
 	if err := c.templates.check(ctx, c.client, 3941, other); fault.From(err) == nil || fault.From(err).Class != fault.Unavailable {
 		t.Errorf("without time: %v", err)
-	}
-}
-
-// TestContactLookupIsBounded holds that the answer to a webhook call does not wait for a Convrs that is slow.
-func TestContactLookupIsBounded(t *testing.T) {
-	sim := convrssim.New(convrssim.Options{})
-	t.Cleanup(sim.Close)
-	url, err := sim.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := open(t.Context(), config{Token: convrssim.Token, BaseURL: url}, connector.Env{Account: "convrs-uk"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = a.client.Close() })
-	if a.patience != lookupTime {
-		t.Errorf("patience %s", a.patience)
-	}
-	a.patience = 20 * time.Millisecond
-	sim.Next("GetUser", convrssim.Behavior{Hang: true})
-	body := []byte(`{"cmd":"onUserConversation","ok":1,"uid":"u","data":[{"uid":"u","msg":"Hi","typ":"text","sender":"client"}]}`)
-	began := time.Now()
-	_, events, err := a.Receive(t.Context(), &connector.Request{Method: "POST", Path: "/events", Body: body})
-	if err != nil || len(events) != 1 || len(events[0].Messages) != 1 || events[0].Contact.User != "u" {
-		t.Errorf("%+v, %v", events, err)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the answer took %s", took)
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/connectortest"
 	"github.com/hermodhq/hermod/sdk/connectortest/conformance"
+	"github.com/hermodhq/hermod/sdk/connectortest/internal/toy"
 )
 
 // mistakes are toys with one mistake each, and the check that must find it. after is a check that must have run before.
@@ -53,7 +55,7 @@ var mistakes = []struct {
 	{mistake: "500 is unavailable", check: "vendor_failed_after", says: "want class [outcome_unknown]"},
 	{mistake: "tries again", check: "vendor_failed_after", says: "3 deliveries made 6 calls"},
 	{mistake: "garbage is internal", check: "vendor_garbage", says: "want class [outcome_unknown]"},
-	{mistake: "reads it all", check: "vendor_oversized", says: "was read on and on"},
+	{mistake: "reads it all", check: "vendor_oversized", says: "was read to its end"},
 	{mistake: "ignores the context", check: "canceled", says: "did not return"},
 	{mistake: "wedges", check: "canceled", says: "an account after a canceled delivery cannot deliver"},
 	{mistake: "ignores the context", check: "vendor_timeout_after", says: "no answer"},
@@ -79,7 +81,7 @@ var mistakes = []struct {
 	{mistake: "garbage is internal", check: "operation_garbage", says: "operation note.create"},
 	{mistake: "panics on garbage", check: "operation_garbage", says: "panicked"},
 	{mistake: "believes nothing", check: "operation_empty", says: "operation note.create: empty is answered with success"},
-	{mistake: "reads it all", check: "operation_oversized", says: "was read on and on"},
+	{mistake: "reads it all", check: "operation_oversized", says: "was read to its end"},
 	{mistake: "ignores the context", check: "operation_canceled", says: "did not return"},
 	{mistake: "drop is unavailable", check: "operation_canceled", says: "canceled under way: operation note.create"},
 	{mistake: "repeats the input", check: "secrets", says: "holds the input text of operation note.create", after: "operation_echo"},
@@ -96,6 +98,9 @@ var mistakes = []struct {
 	{mistake: "counts events", check: "webhook_repeats", says: "other event ids"},
 	{mistake: "same ids", check: "webhook_repeats", says: "bring different events with the same id"},
 	{mistake: "trusts everyone", check: "webhook_forged", says: "brings events"},
+	{mistake: "forged is content", check: "webhook_forged", says: "is answered with content_rejected"},
+	{mistake: "any signature", check: "webhook_changed", says: "brings events"},
+	{mistake: "forged is content", check: "webhook_changed", says: "is answered with content_rejected"},
 	{mistake: "never stale", check: "webhook_stale", says: "brings events"},
 	{mistake: "indexes the body", check: "webhook_noise", says: "panicked"},
 	{mistake: "trusts everyone", check: "webhook_noise", says: "brings an event"},
@@ -209,6 +214,14 @@ func TestMistakesOfProgramsAreFound(t *testing.T) {
 	}
 }
 
+// TestLongAnswers holds that the kit does not take what the system keeps for a connector, tens of MiB, for what it read: 48 MiB are
+// what a connector that reads 16 lets through where the system keeps 32.
+func TestLongAnswers(t *testing.T) {
+	if list := findings(t, harness(t, "reads 48 MiB"), conformance.Target{}, "vendor_oversized", "operation_oversized"); len(list) > 0 {
+		t.Error(list)
+	}
+}
+
 // TestHarnessMistakes holds what an author may get wrong in the harness.
 func TestHarnessMistakes(t *testing.T) {
 	for name, x := range map[string]struct {
@@ -237,6 +250,11 @@ func TestHarnessMistakes(t *testing.T) {
 		"needless excuse":     {excuse("webhook_stale", "none"), "webhook_stale", "excused, but it can be made"},
 		"excuse for nothing":  {excuse("no_such_check", "none"), "harness", "does not exist"},
 		"excuse for a must":   {excuse("channels", "none"), "harness", "cannot be excused"},
+		"needless whole":      {excuse("webhook_changed", "none"), "webhook_changed", "the check is excused, and passes"},
+		"whole without text":  {trusting(""), "webhook_changed", "gives no reason"},
+		"no body to change": {func(h *connectortest.Harness) {
+			h.Webhooks = []connectortest.Webhook{{Name: "empty", Request: connector.Request{Path: "/"}}}
+		}, "webhook_changed", "no webhook has a body"},
 		"excuse without text": {func(h *connectortest.Harness) { excuse("webhook_stale", "")(h); h.Stale = nil }, "webhook_stale", "gives no reason"},
 		"blind stand-in":      {func(h *connectortest.Harness) { h.Vendor = blind{} }, "vendor_down", "was not made"},
 	} {
@@ -254,6 +272,29 @@ func TestEmptyIsSuccess(t *testing.T) {
 	h.EmptyIsSuccess = true
 	if list := findings(t, h, conformance.Target{}, "vendor_empty", "operation_empty"); len(list) > 0 {
 		t.Error(list)
+	}
+}
+
+// trusting excuses a connector that believes whatever comes.
+func trusting(reason string) func(*connectortest.Harness) {
+	return func(h *connectortest.Harness) {
+		h.Connector = toy.New("trusts everyone", nil)
+		excuse("webhook_changed", reason)(h)
+	}
+}
+
+// TestForgedForAnotherReason holds that a connector whose signature check does nothing is found, where the forged requests of its author are
+// refused for their time.
+func TestForgedForAnotherReason(t *testing.T) {
+	h := harness(t, "any signature")
+	h.Forged = h.Stale
+	if list := findings(t, h, conformance.Target{}, "webhook_forged"); len(list) > 0 {
+		t.Fatal("the forged request is no example:", list)
+	}
+	wantFinding(t, findings(t, h, conformance.Target{}, "webhook_changed"), "webhook_changed", "webhook text with one other byte in its body brings events")
+	trusting("the vendor signs nothing")(&h)
+	if list := findings(t, h, conformance.Target{}, "webhook_changed"); len(list) > 0 {
+		t.Error("excused:", list)
 	}
 }
 

@@ -41,7 +41,8 @@ type Harness struct {
 	// Inputs holds a good input for every declared operation. Each works any number of times and in any order.
 	Inputs map[string]json.RawMessage
 	// Webhooks holds requests that the vendor would make, with at least one for every declared event type that does not come from
-	// Happen. Their signatures must be good for the whole run.
+	// Happen. Their signatures must be good for the whole run: with one byte of a body changed they have to be refused, unless Excuses says
+	// under "webhook_changed" what the vendor has in the place of signatures.
 	Webhooks []Webhook
 	// Forged holds requests with a missing or wrong signature or secret, Stale such with a good one that is too old.
 	Forged, Stale []connector.Request

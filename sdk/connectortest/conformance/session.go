@@ -10,6 +10,7 @@ import (
 	"github.com/hermodhq/hermod/internal/wire"
 	"github.com/hermodhq/hermod/sdk/connector"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/basics"
+	"github.com/hermodhq/hermod/sdk/connectortest/internal/incoming"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/link"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/probe"
 	"github.com/hermodhq/hermod/sdk/connectortest/internal/traffic"
@@ -84,13 +85,14 @@ func Checks() []Check {
 	return append(all,
 		Check{Name: "operation_canceled", About: "an operation ends with its context", run: traffic.CanceledOperations, when: operates},
 		Check{Name: "queries", About: "polled receipts can be asked for", run: basics.Queries, when: queries},
-		Check{Name: "webhooks", About: "webhooks bring the events they should", run: traffic.Webhooks, when: receives},
-		Check{Name: "webhook_repeats", About: "repeated and reordered webhooks bring the same event ids", run: traffic.Repeats, when: receives},
-		Check{Name: "webhook_forged", About: "forged webhooks are refused", run: traffic.Forged, when: receives, Excusable: true},
-		Check{Name: "webhook_stale", About: "stale webhooks are refused", run: traffic.Stale, when: receives, Excusable: true},
-		Check{Name: "webhook_noise", About: "noise does no harm", run: traffic.Noise, when: receives},
-		Check{Name: "listening", About: "a listener brings events and ends with its context", run: traffic.Listening, when: listens},
-		Check{Name: "listening_refused", About: "an event that was not made durable comes again", run: traffic.Refused, when: listens},
+		Check{Name: "webhooks", About: "webhooks bring the events they should", run: incoming.Webhooks, when: receives},
+		Check{Name: "webhook_repeats", About: "repeated and reordered webhooks bring the same event ids", run: incoming.Repeats, when: receives},
+		Check{Name: "webhook_forged", About: "forged webhooks are refused", run: incoming.Forged, when: receives, Excusable: true},
+		Check{Name: "webhook_changed", About: "webhooks are refused whose bodies were changed", run: incoming.Changed, when: receives, Excusable: true},
+		Check{Name: "webhook_stale", About: "stale webhooks are refused", run: incoming.Stale, when: receives, Excusable: true},
+		Check{Name: "webhook_noise", About: "noise does no harm", run: incoming.Noise, when: receives},
+		Check{Name: "listening", About: "a listener brings events and ends with its context", run: incoming.Listening, when: listens},
+		Check{Name: "listening_refused", About: "an event that was not made durable comes again", run: incoming.Refused, when: listens},
 		Check{Name: "goroutines", About: "a closed account leaves no goroutine behind", run: basics.Goroutines, when: inProcess},
 		Check{Name: "process_end", About: "the process ends when it is asked to", run: basics.End, when: inChild, ready: true},
 		Check{Name: "secrets", About: "no secret and no personal data is logged or told in errors", run: basics.Secrets, ready: true},

@@ -12,7 +12,10 @@ import (
 	"time"
 )
 
-const maxRequest = 8 << 20 // bytes of a request that are read
+const (
+	maxRequest = 8 << 20         // bytes of a request that are read
+	enoughRead = 2 * time.Second // without reading: a connector wants no more of an answer
+)
 
 // Options say which requests send messages, and what the vendor's own ways are. The zero value is a vendor to whom every
 // request but GET and HEAD sends one message.
@@ -32,6 +35,8 @@ type HTTP struct {
 	accept http.Handler
 	opts   Options
 	done   chan struct{}
+
+	flooding sync.Mutex // held by the oversized answer that is written
 
 	mu       sync.Mutex
 	behavior Behavior
@@ -77,7 +82,7 @@ func (v *HTTP) behave(b Behavior, toAll bool) error {
 	}
 	v.behavior, v.all = b, toAll
 	v.nonsense = (v.nonsense + 1) % len(garbage)
-	v.counts.AtOnce = v.now
+	v.counts.AtOnce, v.counts.Written = v.now, 0
 	if b == Unreachable {
 		v.close()
 		return nil
@@ -230,11 +235,20 @@ func refuse(b Behavior, w http.ResponseWriter, r *http.Request, body []byte) {
 	_, _ = fmt.Fprintf(w, `{"ok":0,"status":"error","error":%s,"message":%s,"description":%s}`, said, said, said)
 }
 
-// flood writes until all is written or the connector has had enough.
+// flood writes until all is written or the connector has had enough. It writes one answer at a time, and no more once one was read whole: a
+// connector that reads on and on may keep all of them in memory.
 func (v *HTTP) flood(w http.ResponseWriter) {
+	v.flooding.Lock()
+	defer v.flooding.Unlock()
+	if v.Counts().Written >= OversizedBytes {
+		panic(http.ErrAbortHandler)
+	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Connection", "close")
+	deadlines := http.NewResponseController(w)
 	chunk := bytes.Repeat([]byte(" "), 256<<10)
 	for written := int64(0); written < OversizedBytes; {
+		_ = deadlines.SetWriteDeadline(time.Now().Add(enoughRead)) // without deadlines the connector's own time is over some day
 		n, err := w.Write(chunk)
 		written += int64(n)
 		v.mu.Lock()

@@ -24,9 +24,9 @@ const (
 
 // What the behaviors RateLimitFor, Garbage and Oversized mean.
 const (
-	RetryAfter     = 2        // seconds
-	GarbageAnswers = 4        // Garbage has so many: each call of Behave or BehaveToAll goes on to the next
-	OversizedBytes = 64 << 20 // an answer that no connector should read to its end
+	RetryAfter     = 2         // seconds
+	GarbageAnswers = 4         // Garbage has so many: each call of Behave or BehaveToAll goes on to the next
+	OversizedBytes = 128 << 20 // an answer that no connector should read to its end: far more than one may read and the system keeps for it
 )
 
 // Counts are what a stand-in has seen since it was made.
@@ -36,7 +36,7 @@ type Counts struct {
 	Other   int   // calls that send nothing, where they can be told
 	Now     int   // calls under way
 	AtOnce  int   // the most calls under way at once since Behave was called
-	Written int64 // the most bytes of one oversized answer that the connector let it write
+	Written int64 // the most bytes of one oversized answer since then: what the connector read, and what the system keeps for it
 }
 
 // Vendor is a stand-in. Its methods may be called from several goroutines at once.

@@ -21,16 +21,24 @@ const OneCall = "operation_calls"
 
 // Part settles what was found of one operation: it must be good or excused, and not both. problem is empty when it is good.
 func (p *Probe) Part(operation, problem, advice string) {
-	name := p.Check + "/" + operation
+	p.settle(p.Check+"/"+operation, "operation "+operation, problem, advice, p.InParts[p.Check])
+}
+
+// Whole settles what was found by a check that may be excused as a whole in the same way.
+func (p *Probe) Whole(problem, advice string) { p.settle(p.Check, "the check", problem, advice, true) }
+
+func (p *Probe) settle(name, what, problem, advice string, excusable bool) {
 	reason, excuse := p.Setup.Excuses[name]
 	switch {
 	case excuse && problem == "":
-		p.Bad(fmt.Sprintf("remove %q from Harness.Excuses", name), "operation %s is excused, and passes", operation)
+		p.Bad(fmt.Sprintf("remove %q from Harness.Excuses", name), "%s is excused, and passes", what)
 	case excuse && reason == "":
-		p.Bad(fmt.Sprintf("say in Harness.Excuses[%q] why", name), "the excuse of operation %s gives no reason", operation)
+		p.Bad(fmt.Sprintf("say in Harness.Excuses[%q] why", name), "the excuse of %s gives no reason", what)
+	case excuse && name != p.Check:
+		p.Left = append(p.Left, Left{p.Check, what + ": " + reason})
 	case excuse:
-		p.Left = append(p.Left, Left{p.Check, "operation " + operation + ": " + reason})
-	case problem != "" && p.InParts[p.Check]:
+		p.Left = append(p.Left, Left{p.Check, reason})
+	case problem != "" && excusable:
 		p.Bad(fmt.Sprintf("%s; or say in Harness.Excuses[%q] why not", advice, name), "%s", problem)
 	case problem != "":
 		p.Bad(advice, "%s", problem)

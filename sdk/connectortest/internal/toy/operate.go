@@ -114,8 +114,11 @@ func (a *account) operateOnce(ctx context.Context, method, path string, in, out 
 
 // limit is how many bytes of an answer are read.
 func (a *account) limit() int64 {
-	if a.mistake == "reads it all" {
+	switch a.mistake {
+	case "reads it all":
 		return 1 << 40
+	case "reads 48 MiB": // no mistake
+		return 48 << 20
 	}
 	return maxAnswer
 }

@@ -1,4 +1,4 @@
-// Package traffic holds the checks of messages, webhooks and listeners.
+// Package traffic holds the checks of messages and operations while the vendor behaves well or badly.
 package traffic
 
 import (

@@ -1,10 +1,10 @@
-package traffic
+// Package incoming holds the checks of what comes in: webhooks and listeners.
+package incoming
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -142,39 +142,6 @@ func again(ctx context.Context, p *probe.Probe, a probe.Account, i int) []messag
 
 func sameIDs(a, b []message.Event) bool {
 	return slices.EqualFunc(a, b, func(a, b message.Event) bool { return a.ID == b.ID })
-}
-
-// Forged holds that forged webhooks are refused.
-func Forged(ctx context.Context, p *probe.Probe) {
-	untrusted(ctx, p, "forged", p.Setup.Forged, "requests with a missing or wrong signature in Harness.Forged",
-		"compare the signature over the raw body in constant time, before parsing")
-}
-
-// Stale holds that stale webhooks are refused.
-func Stale(ctx context.Context, p *probe.Probe) {
-	untrusted(ctx, p, "stale", p.Setup.Stale, "requests with a good signature that is too old in Harness.Stale", "refuse signed times that are some minutes off")
-}
-
-// untrusted holds that requests are refused and bring nothing.
-func untrusted(ctx context.Context, p *probe.Probe, what string, requests []wire.Request, needed, advice string) {
-	if p.Excused(len(requests) > 0, needed) {
-		return
-	}
-	a, closes := p.Open(ctx)
-	defer closes()
-	if a == nil {
-		return
-	}
-	for i, req := range requests {
-		resp, events, f := p.Receive(ctx, fmt.Sprintf("%s request %d", what, i), a, req)
-		unauthorized := f != nil && f.Class == fault.Unauthorized || resp != nil && (resp.Status == http.StatusUnauthorized || resp.Status == http.StatusForbidden)
-		if !unauthorized {
-			p.Bad(advice+", and return class unauthorized", "%s request %d is answered with %v, want class unauthorized", what, i, probe.OrAccepted(f))
-		}
-		if len(events) > 0 {
-			p.Bad(advice, "%s request %d brings events", what, i)
-		}
-	}
 }
 
 // Noise hands an account what no vendor would send.
