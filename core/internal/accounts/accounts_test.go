@@ -316,7 +316,7 @@ func TestStatus(t *testing.T) {
 		v.health = pacing.Health{State: pacing.Closed, Queued: 2}
 		v.trouble = fault.New(fault.Unavailable, "connector_down", "connector x is not running: it was killed").After(time.Second)
 		want := Status{Account: "open", Connector: "open's", State: Down, Queued: 2, Reason: "connector_down", Text: v.trouble.Text,
-			Until: began.Add(time.Second), Advice: "the log says how its program ended; it is started again by itself, and its messages wait"}
+			Until: began.Add(time.Second), Advice: "the log says how its program ended; its messages wait"}
 		if diff := cmp.Diff(want, b.Statuses()[2]); diff != "" {
 			t.Error(diff)
 		}

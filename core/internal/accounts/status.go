@@ -92,7 +92,7 @@ func advice(s *Status) string {
 	case s.Advice != "":
 		return s.Advice
 	case s.State == Down && !class.Known() && s.Reason != "":
-		return "the log says how its program ended; it is started again by itself, and its messages wait"
+		return "the log says how its program ended; its messages wait"
 	case s.State == Open || s.State == HalfOpen:
 		return "look at the vendor's status page; it is tried again by itself"
 	case s.State == Held:
