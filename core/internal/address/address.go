@@ -30,6 +30,7 @@ const (
 
 const (
 	maxInput   = 64      // bytes of a phone number as written
+	mostE164   = 15      // digits of an international number: ITU-T E.164, section 6.1
 	maxDigits  = 20      // digits of a phone number as written, prefixes included
 	maxClasses = 1 << 17 // number classes remembered: about 10 MB when full
 	bareDigits = 11      // a number without + that is not assigned must have so many digits to be taken as international
@@ -229,6 +230,9 @@ func read(digits, region string) reading {
 func possible(number *phonenumbers.PhoneNumber) string {
 	switch phonenumbers.IsPossibleNumberWithReason(number) {
 	case phonenumbers.IS_POSSIBLE:
+		if len(phonenumbers.Format(number, phonenumbers.E164)) > 1+mostE164 { // some countries have longer ones, which cannot be called from abroad
+			return CodePhoneTooLong
+		}
 		return ""
 	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
 		return CodePhoneTooShort
