@@ -156,6 +156,10 @@ func (r *running) query(ctx context.Context, id message.AccountID, q connector.Q
 // Invoke runs an operation of an account's connector. The input must fit the operation's schema; errors are a *[fault.Fault]. One that
 // changes something counts against the account's limit per second, and waits for that as long as ctx lets it.
 func (e *Engine) Invoke(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error) {
+	return e.invoke(ctx, account, operation, input, func() error { return nil })
+}
+
+func (e *Engine) invoke(ctx context.Context, account message.AccountID, operation string, input json.RawMessage, before func() error) (json.RawMessage, error) {
 	r, err := e.get()
 	if err != nil {
 		return nil, err
@@ -164,9 +168,7 @@ func (e *Engine) Invoke(ctx context.Context, account message.AccountID, operatio
 	if err != nil {
 		return nil, err
 	}
-	var out json.RawMessage
-	err = r.dispatch.Operate(ctx, account, operation, func() (err error) { out, err = a.Invoke(ctx, operation, input); return err })
-	return out, err
+	return r.dispatch.Operate(ctx, account, operation, before, func() (json.RawMessage, error) { return a.Invoke(ctx, operation, input) })
 }
 
 // Connectors describes every connector that an account uses, by name.

@@ -16,7 +16,7 @@ func (r *running) openReactions(ctx context.Context) (err error) {
 		Engine: e.cfg.Name, Rules: r.rules.Current, Follow: src.Feed, End: src.End,
 		Cursor:    func(ctx context.Context) ([]byte, error) { return r.journal.Cursor(ctx, cursor) },
 		SetCursor: func(ctx context.Context, place []byte) error { return r.journal.SetCursor(ctx, cursor, place) },
-		Store:     r.intake.Own, Send: e.Send, Invoke: e.Invoke, Stopped: ErrStopped, Now: e.cfg.Clock.Now, After: e.cfg.Clock.After, Logger: e.cfg.Logger,
+		Store:     r.intake.Own, Send: e.Send, Invoke: e.invoke, Stopped: ErrStopped, Now: e.cfg.Clock.Now, After: e.cfg.Clock.After, Logger: e.cfg.Logger,
 		Labels: func(ctx context.Context, id message.ID) (map[string]string, error) {
 			t, err := e.Trace(ctx, id)
 			if _, unknown := errors.AsType[*UnknownMessageError](err); unknown {

@@ -93,7 +93,7 @@ func bounded(detail map[string]string) map[string]string {
 
 // grant tells the owners which of their messages may call.
 func (d *Dispatcher) grant(a *account, turns []pacing.Item) {
-	if d.quiet.Load() {
+	if d.quieted.Err() != nil {
 		return // they stay queued in the journal
 	}
 	for n, part := range byPartition(turns) {

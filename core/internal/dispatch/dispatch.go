@@ -59,7 +59,8 @@ type Dispatcher struct {
 	accounts map[message.AccountID]*account
 	work     chan transformed
 	slots    *semaphore.Weighted // one for each call that needs its transforms
-	quiet    atomic.Bool
+	quieted  context.Context     // ends when no more turns are granted
+	quiet    context.CancelFunc
 }
 
 // account is one account at work.
@@ -88,7 +89,8 @@ const mostWork = 4096
 // New returns a dispatcher without accounts. Spans get ctx's values.
 func New(ctx context.Context, cfg Config) *Dispatcher {
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
-	return &Dispatcher{cfg: cfg, ctx: ctx, end: end, accounts: map[message.AccountID]*account{}, work: make(chan transformed, mostWork),
+	quieted, quiet := context.WithCancel(ctx)
+	return &Dispatcher{cfg: cfg, ctx: ctx, end: end, quieted: quieted, quiet: quiet, accounts: map[message.AccountID]*account{}, work: make(chan transformed, mostWork),
 		slots: semaphore.NewWeighted(mostWork)}
 }
 
@@ -128,7 +130,7 @@ func (d *Dispatcher) Lost(id message.AccountID, why *fault.Fault) {
 }
 
 func (d *Dispatcher) detach(a *account) {
-	if a.pace.Detach(); d.quiet.Load() {
+	if a.pace.Detach(); d.quieted.Err() != nil {
 		a.pace.Attach()
 	}
 }
@@ -167,9 +169,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	}
 }
 
-// Quiet stops granting turns, for good. What is recorded leaves, even if its connection is lost: then it is answered at once.
+// Quiet stops granting turns, for good, and lets no operation wait for its limit. What is recorded leaves, even if its connection is lost: then it is answered at once.
 func (d *Dispatcher) Quiet() {
-	d.quiet.Store(true)
+	d.quiet()
 	for _, a := range d.accounts {
 		a.pace.Attach()
 	}

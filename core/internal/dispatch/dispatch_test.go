@@ -2,6 +2,7 @@ package dispatch_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"sync"
@@ -293,4 +294,34 @@ func TestSilentVendor(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+// An operation that waits for its account's limit when the engine stops is let go, and was not called.
+func TestStopEndsWaitingOperations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &owner{}
+		d := dispatch.New(t.Context(), dispatch.Config{Partitions: 1, Owner: func(int) dispatch.Owner { return o }, Logger: slog.New(slog.DiscardHandler)})
+		d.Add("one", connector.Description{Operations: []connector.OperationInfo{{Name: "write", Mutates: true}}}, connector.Limits{PerSecond: 0.001})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { d.Run(ctx) })
+		var begun, made int
+		errs := make(chan error, 2)
+		for range 2 {
+			wg.Go(func() {
+				_, err := d.Operate(t.Context(), "one", "write", func() error { begun++; return nil }, func() (json.RawMessage, error) { made++; return nil, nil })
+				errs <- err
+			})
+			synctest.Wait()
+		}
+		d.Quiet()
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+		if f := fault.From(<-errs); f == nil || f.Class != fault.RateLimited || f.Code != "limit_wait" || begun != 1 || made != 1 {
+			t.Errorf("%v, %d begun, %d made", f, begun, made)
+		}
+		cancel()
+		wg.Wait()
+	})
 }

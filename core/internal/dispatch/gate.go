@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/hermodhq/hermod/core/internal/ids"
 	"github.com/hermodhq/hermod/core/internal/pacing"
@@ -44,18 +45,24 @@ func (g gate) empty(ctx context.Context) error {
 	}
 }
 
-// Operate runs an operation. One that changes something counts against its account's limit, as a message does, and waits for that; all
-// else that holds messages up does not concern it.
-func (d *Dispatcher) Operate(ctx context.Context, id message.AccountID, operation string, call func() error) error {
-	a := d.accounts[id]
-	if a == nil || !a.changes[operation] {
-		return call()
+// Operate runs an operation, and before right before it. One that changes something counts against its account's limit, as a message does,
+// and waits for that; all else that holds messages up does not concern it. Nothing is called after an error of before.
+func (d *Dispatcher) Operate(ctx context.Context, id message.AccountID, operation string, before func() error,
+	call func() (json.RawMessage, error)) (json.RawMessage, error) {
+	if a := d.accounts[id]; a != nil && a.changes[operation] {
+		waiting, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(d.quieted, cancel)()
+		left, err := a.pace.Pass(waiting)
+		if err != nil {
+			return nil, fault.New(fault.RateLimited, "limit_wait",
+				"%s was not called: the account's limit let nothing through in time; call it again, and give it longer: %w", operation, err)
+		}
+		defer a.pace.Passed(left)
 	}
-	left, err := a.pace.Pass(ctx)
-	if err != nil {
-		return fault.New(fault.RateLimited, "limit_wait", "%s was not called: the account's limit let nothing through in time: %w", operation, err)
+	if err := before(); err != nil {
+		return nil, err
 	}
-	defer a.pace.Passed(left)
 	return call()
 }
 

@@ -160,14 +160,21 @@ func (r *Reactor) send(ctx context.Context, t *task, m message.Message, rep *Rep
 func (r *Reactor) call(ctx context.Context, t *task, c *rules.Call, rep *Report) result {
 	for tries := 1; ; tries++ {
 		rep.Try++
-		if c.Mutates && !r.record(ctx, t, message.EventReactionStarted, rep, nil) {
-			return undone
-		}
 		var out json.RawMessage
+		recorded := true
 		err := r.within(func() (err error) {
-			out, err = r.cfg.Invoke(ctx, c.Account, c.Operation, c.Input)
+			out, err = r.cfg.Invoke(ctx, c.Account, c.Operation, c.Input, func() error {
+				// Not earlier: a call that waits for its turn would be in doubt after a crash.
+				if recorded = !c.Mutates || r.record(ctx, t, message.EventReactionStarted, rep, nil); !recorded {
+					return errQuiet
+				}
+				return nil
+			})
 			return err
 		})
+		if !recorded {
+			return undone
+		}
 		if err == nil {
 			if len(out) <= maxOutput && json.Valid(out) {
 				rep.Output = out

@@ -3,6 +3,7 @@ package react_test
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,4 +61,23 @@ func TestOrderOfActions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A call that waits for its account's limit when the engine dies was certainly not made, and is made after the restart.
+func TestKilledWhileWaiting(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		w := newWorld(t, onNew+doWrite)
+		w.limit = make(chan struct{})
+		r := w.start()
+		w.vendor("ticket.new", "1", "u")
+		synctest.Wait()
+		w.kill(r)
+		w.dead, w.limit = false, nil
+		r = w.start()
+		synctest.Wait()
+		w.stop(r)
+		if got := w.outcomes(); len(w.calls) != 1 || slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "unknown") }) {
+			t.Errorf("%d calls, %q", len(w.calls), got)
+		}
+	})
 }

@@ -59,9 +59,11 @@ type Config struct {
 	Cursor    func(ctx context.Context) ([]byte, error)
 	SetCursor func(ctx context.Context, place []byte) error
 	// Store makes an event of the engine durable.
-	Store  func(ctx context.Context, ev *message.Event) error
-	Send   func(ctx context.Context, m message.Message) (message.ID, error)
-	Invoke func(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error)
+	Store func(ctx context.Context, ev *message.Event) error
+	Send  func(ctx context.Context, m message.Message) (message.ID, error)
+	// Invoke calls an operation. before runs when nothing holds the call up any more, right before it; an error of before is returned, and
+	// nothing is called.
+	Invoke func(ctx context.Context, account message.AccountID, operation string, input json.RawMessage, before func() error) (json.RawMessage, error)
 	// Labels returns the labels of a message; none of one that is not known any more.
 	Labels  func(ctx context.Context, id message.ID) (map[string]string, error)
 	Stopped error // in the chain of errors of Send, Invoke and Store while the engine stops: nothing was done

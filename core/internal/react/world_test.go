@@ -34,6 +34,7 @@ type world struct {
 	dead    bool // the engine was killed: nothing is stored any more
 	sent    map[message.Key]message.Message
 	calls   []string
+	limit   chan struct{}                                                                 // set: a call waits for it, as for its account's limit
 	invoke  func(n int, operation string, input json.RawMessage) (json.RawMessage, error) // n calls were made before
 	sending func(n int) error
 	stored  func(ev *message.Event) error
@@ -213,7 +214,17 @@ func (w *world) labels(_ context.Context, id message.ID) (map[string]string, err
 	return nil, nil
 }
 
-func (w *world) call(ctx context.Context, account message.AccountID, operation string, input json.RawMessage) (json.RawMessage, error) {
+func (w *world) call(ctx context.Context, account message.AccountID, operation string, input json.RawMessage, before func() error) (json.RawMessage, error) {
+	if w.limit != nil {
+		select {
+		case <-w.limit:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if err := before(); err != nil {
+		return nil, err
+	}
 	w.mu.Lock()
 	if w.dead {
 		w.mu.Unlock()
