@@ -4,34 +4,46 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
-// Vendor is the toy's vendor, which behaves well. It keeps an update until the next one is asked for with its id.
+// Vendor is the toy's vendor, which behaves well. It keeps an update until the next one is asked for with its id: what it gave to a
+// request that has ended meanwhile is not lost.
 type Vendor struct {
-	updates chan string // ids of updates that nobody has been given
-
 	mu    sync.Mutex
 	sent  int
-	given string // id of the update that was given and not acknowledged
-	last  int    // of the updates
+	last  int           // of the updates
+	queue []update      // not acknowledged, oldest first
+	news  chan struct{} // closed and replaced when the queue grows
+}
+
+type update struct {
+	id    string
+	given chan struct{} // holds one when somebody was given it
 }
 
 // NewVendor returns a vendor.
-func NewVendor() *Vendor { return &Vendor{updates: make(chan string)} }
+func NewVendor() *Vendor { return &Vendor{news: make(chan struct{})} }
 
 // Happen gives one update to a listener, and waits for one.
 func (v *Vendor) Happen(ctx context.Context) error {
 	v.mu.Lock()
 	v.last++
-	id := "happened-" + strconv.Itoa(v.last)
+	u := update{"happened-" + strconv.Itoa(v.last), make(chan struct{}, 1)}
+	v.queue = append(v.queue, u)
+	close(v.news)
+	v.news = make(chan struct{})
 	v.mu.Unlock()
 	select {
-	case v.updates <- id:
+	case <-u.given:
 		return nil
 	case <-ctx.Done():
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.queue = slices.DeleteFunc(v.queue, func(have update) bool { return have.id == u.id })
 		return ctx.Err()
 	}
 }
@@ -58,23 +70,29 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// update gives the update that was not acknowledged again, or waits for the next.
+// update gives the oldest update that was not acknowledged, or waits for one.
 func (v *Vendor) update(w http.ResponseWriter, r *http.Request) {
-	v.mu.Lock()
-	if v.given == r.URL.Query().Get("after") {
-		v.given = ""
-	}
-	id := v.given
-	v.mu.Unlock()
-	if id == "" {
+	for {
+		v.mu.Lock()
+		if len(v.queue) > 0 && v.queue[0].id == r.URL.Query().Get("after") {
+			v.queue = v.queue[1:]
+		}
+		if len(v.queue) > 0 {
+			u := v.queue[0]
+			v.mu.Unlock()
+			select {
+			case u.given <- struct{}{}:
+			default: // it was given before
+			}
+			_, _ = fmt.Fprintf(w, `{"id":%q}`, u.id)
+			return
+		}
+		news := v.news
+		v.mu.Unlock()
 		select {
-		case id = <-v.updates:
+		case <-news:
 		case <-r.Context().Done():
 			return
 		}
-		v.mu.Lock()
-		v.given = id
-		v.mu.Unlock()
 	}
-	_, _ = fmt.Fprintf(w, `{"id":%q}`, id)
 }
